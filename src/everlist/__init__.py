@@ -1,0 +1,1 @@
+"""Everlist: a self-hosted contact, list and consent server."""
