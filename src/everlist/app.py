@@ -1,0 +1,195 @@
+"""The ASGI application: mounts the edges, owns start-up and shutdown, and wraps every request.
+
+Around each request: an id (taken from `X-Request-Id` where it is sane), a limit on the body, one line in
+the log, the numbers of /metrics, and an answer in the contract's shape where something of ours fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from everlist import __version__, logs, metrics, v3
+from everlist.core.ids import new_id
+from everlist.core.tokens import REVOKED_CHANNEL, Keyring
+from everlist.db import Listener, Unavailable, open_database
+from everlist.schema.migrate import check
+from everlist.v3.http import NOT_FOUND, VALIDATION, error_response
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from everlist.settings import Settings
+
+log = structlog.get_logger()
+
+
+def create_app(
+    settings: Settings, dsn: str, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> ASGIApp:
+    """The application on the database at `dsn`, whose schema must be current. `clock` tells the time in UTC."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        await check(dsn)
+        db = await open_database(
+            dsn,
+            size=settings.pool_size,
+            statement_timeout=settings.statement_timeout_seconds,
+            name="everlist web",
+        )
+        keyring = Keyring(db)
+        listener = Listener(dsn, {REVOKED_CHANNEL: lambda _payload: keyring.forget()}, keyring.forget)
+        app.state.db, app.state.keyring = db, keyring
+        app.state.hash_key, app.state.clock = settings.secret_key.encode(), clock
+        listening = asyncio.create_task(listener.run())
+        try:
+            yield
+        finally:
+            listening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await listening
+            await db.close()
+
+    app = Starlette(
+        routes=[
+            Route("/healthz", _healthz, methods=["GET"]),
+            Route("/readyz", _readyz, methods=["GET"]),
+            Route("/metrics", _metrics, methods=["GET"]),
+            *v3.routes,
+        ],
+        exception_handlers={HTTPException: _http_exception, Exception: _failed},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    return _Outermost(app, settings.max_body_bytes)
+
+
+async def _healthz(_request: Request) -> Response:
+    """The process answers."""
+    return JSONResponse({"status": "ok", "version": __version__})
+
+
+async def _readyz(request: Request) -> Response:
+    """The database answers too."""
+    try:
+        await asyncio.wait_for(request.app.state.db.value("select 1"), 5)
+    except (Unavailable, TimeoutError):
+        return JSONResponse({"status": "the database does not answer"}, 503)
+    return JSONResponse({"status": "ok"})
+
+
+async def _metrics(request: Request) -> Response:
+    size, idle = request.app.state.db.stats()
+    metrics.POOL.labels("busy").set(size - idle)
+    metrics.POOL.labels("idle").set(idle)
+    return Response(metrics.render(), media_type=metrics.CONTENT_TYPE)
+
+
+async def _http_exception(_request: Request, error: Exception) -> Response:
+    """What the router refuses: an unknown path, a method that the path does not have, a body that is too big."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    texts = {
+        404: (NOT_FOUND, "Nothing is at this path"),
+        405: ("contacts.api.method_not_allowed", "Method not allowed"),
+        413: (VALIDATION, "The body is too big"),
+    }
+    key, text = texts.get(status, (VALIDATION, "Bad request"))
+    return error_response(status, key, text, headers)
+
+
+async def _failed(_request: Request, _error: Exception) -> Response:
+    """A fault of ours."""
+    return error_response(500, "contacts.api.internal_error", "There was an internal problem")
+
+
+_SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,100}", re.ASCII)
+
+
+class _Outermost:
+    """The wrapper around every request, written as plain ASGI because everything passes through it."""
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self.app = app
+        self._max_body_bytes = max_body_bytes
+        self._numbers: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = perf_counter()
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
+        request_id = given if _SANE_ID.fullmatch(given) else str(new_id())
+        scope["request_id"] = request_id
+        header = (b"x-request-id", request_id.encode())
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), header]
+            await send(message)
+
+        try:
+            await self.app(scope, self._limited(scope, receive), send_with_id)
+        except Exception as error:  # noqa: BLE001 - it was answered by _failed; here it is logged, and ends
+            log.error("request failed", request_id=request_id, error=type(error).__name__, at=logs.places(error))
+        finally:
+            self._count(scope, status, perf_counter() - began, request_id)
+
+    def _limited(self, scope: Scope, receive: Receive) -> Receive:
+        """`receive` that raises 413 once the body is longer than it may be."""
+        length = next((value for name, value in scope["headers"] if name == b"content-length"), None)
+        declared = int(length) if length is not None and length.isdigit() else None
+        if declared is not None and declared <= self._max_body_bytes:
+            return receive
+        received = declared or 0
+
+        async def limited() -> Message:
+            nonlocal received
+            message = await receive()
+            if declared is None:
+                received += len(message.get("body", b""))
+            if received > self._max_body_bytes:
+                raise HTTPException(413)
+            return message
+
+        return limited
+
+    def _count(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
+        method: str = scope["method"] if scope["method"] in _METHODS else "other"
+        route: str = scope.get("route_path", "none")
+        numbers = self._numbers.get((method, route, status))
+        if numbers is None:
+            numbers = metrics.REQUESTS.labels(method, route, str(status)), metrics.LATENCY.labels(method, route)
+            self._numbers[method, route, status] = numbers
+        numbers[0].inc()
+        numbers[1].observe(seconds)
+        log.info(
+            "request",
+            request_id=request_id,
+            method=method,
+            route=route,
+            status=status,
+            milliseconds=round(seconds * 1000, 2),
+            account_id=str(scope.get("account_id", "")),
+        )
+
+
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))

@@ -1,0 +1,1 @@
+"""All rules and all SQL. Knows no HTTP and no API version."""

@@ -1,0 +1,119 @@
+"""What we may send to a person by e-mail: the one place where a permission is decided.
+
+Pure functions over `EmailConsent`; V3 contract 3.9. Two rules stand above the table there:
+
+- *Consent only rises by the person.* An opt-out that the person made ends only by an act of the person
+  (`source` is `Contact`); the ledger's CHECK `consent_only_rises_by_the_person` holds it in the database too.
+- An account cannot take over the person's opt-out by unsubscribing the contact once more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from everlist.errors import Invalid
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+EXPLICIT = "explicit"
+IMPLICIT = "implicit"
+NOT_SET = "not_set"
+PENDING = "pending_confirmation"
+TEMP_HOLD = "temp_hold"
+UNSUBSCRIBED = "unsubscribed"
+PERMISSIONS = (EXPLICIT, IMPLICIT, NOT_SET, PENDING, TEMP_HOLD, UNSUBSCRIBED)
+MAILABLE = (EXPLICIT, IMPLICIT)
+
+BY_CONTACT = "Contact"
+BY_ACCOUNT = "Account"
+SOURCES = (BY_CONTACT, BY_ACCOUNT)
+
+
+class EmailConsent(msgspec.Struct, frozen=True):
+    """The permission that goes with an e-mail address, and how it came to be."""
+
+    permission: str
+    opt_in_source: str | None = None
+    opt_in_at: datetime | None = None
+    opt_out_source: str | None = None
+    opt_out_at: datetime | None = None
+    opt_out_reason: str | None = None
+    confirmed_at: datetime | None = None
+
+
+def initial(
+    source: str,
+    *,
+    requested: str | None = None,
+    reason: str | None = None,
+    suppressed_at: datetime | None = None,
+    now: datetime,
+) -> EmailConsent:
+    """The consent of an address that is new to a contact.
+
+    `source` is who acts. Without a `requested` permission, an account's contact is implicit and a person's
+    explicit. `suppressed_at` is when the person behind this address unsubscribed, on a contact that no
+    longer holds it: then an account's new contact begins unsubscribed, and only the person lifts that.
+    """
+    if suppressed_at is not None and source != BY_CONTACT:
+        return EmailConsent(UNSUBSCRIBED, source, opt_out_source=BY_CONTACT, opt_out_at=suppressed_at)
+    permission = requested or (EXPLICIT if source == BY_CONTACT else IMPLICIT)
+    if permission == UNSUBSCRIBED:
+        return EmailConsent(permission, source, opt_out_source=source, opt_out_at=now, opt_out_reason=reason)
+    return EmailConsent(permission, source, now if permission in MAILABLE else None)
+
+
+def changed(
+    before: EmailConsent, source: str, *, requested: str | None, reason: str | None = None, now: datetime
+) -> EmailConsent:
+    """The consent after an update by `source` that asks for a permission, or for none.
+
+    Raises Invalid where explicit would fall to implicit, and where an account would lift an opt-out that
+    the person made.
+    """
+    if requested is None or requested == before.permission != UNSUBSCRIBED:
+        return before
+    if requested == UNSUBSCRIBED:
+        return _opted_out(before, source, reason, now)
+    if before.permission == UNSUBSCRIBED:
+        return _opted_in_again(before, source, requested, now)
+    if before.permission == EXPLICIT and requested == IMPLICIT:
+        message = "permission_to_send does not have a valid value: explicit cannot become implicit"
+        raise Invalid(message)
+    if requested in MAILABLE:  # opt_in_source is set once, at the creation of the address
+        return msgspec.structs.replace(before, permission=requested, opt_in_at=before.opt_in_at or now)
+    return msgspec.structs.replace(before, permission=requested)
+
+
+def signed_up(before: EmailConsent, *, now: datetime) -> EmailConsent:
+    """The consent after the person signed up again: explicit, whatever it was."""
+    if before.permission == EXPLICIT:
+        return before
+    return EmailConsent(EXPLICIT, BY_CONTACT, now, confirmed_at=before.confirmed_at)
+
+
+def _opted_out(before: EmailConsent, source: str, reason: str | None, now: datetime) -> EmailConsent:
+    if before.permission != UNSUBSCRIBED or (before.opt_out_source, source) == (BY_ACCOUNT, BY_CONTACT):
+        return msgspec.structs.replace(
+            before, permission=UNSUBSCRIBED, opt_out_source=source, opt_out_at=now, opt_out_reason=reason
+        )
+    # Unsubscribed already: the first opt-out stands; the same party may say why.
+    if reason is not None and source == before.opt_out_source:
+        return msgspec.structs.replace(before, opt_out_reason=reason)
+    return before
+
+
+def _opted_in_again(before: EmailConsent, source: str, requested: str, now: datetime) -> EmailConsent:
+    if before.opt_out_source == BY_CONTACT and source != BY_CONTACT:
+        message = (
+            "permission_to_send does not have a valid value:"
+            " the contact unsubscribed and only the contact can subscribe again"
+        )
+        raise Invalid(message)
+    permission = EXPLICIT if source == BY_CONTACT and requested in MAILABLE else requested
+    return EmailConsent(
+        permission, source, now if permission in MAILABLE else before.opt_in_at, confirmed_at=before.confirmed_at
+    )

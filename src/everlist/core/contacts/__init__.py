@@ -1,0 +1,49 @@
+"""Contacts: the public operations."""
+
+from everlist.core.contacts.apply import Change, apply
+from everlist.core.contacts.filters import STATUSES, ContactFilter
+from everlist.core.contacts.identity import parse_email
+from everlist.core.contacts.model import SMS_PERMISSIONS, Act, Contact, ContactDraft
+from everlist.core.contacts.read import (
+    INCLUDES,
+    count,
+    count_new_subscribers,
+    counts,
+    get,
+    ids_by_sequence,
+    page,
+    sms_history,
+)
+from everlist.core.contacts.write import (
+    create,
+    delete,
+    delete_custom_field,
+    replace,
+    request_resubscribe,
+    sign_up,
+)
+
+__all__ = [
+    "INCLUDES",
+    "SMS_PERMISSIONS",
+    "STATUSES",
+    "Act",
+    "Change",
+    "Contact",
+    "ContactDraft",
+    "ContactFilter",
+    "apply",
+    "count",
+    "count_new_subscribers",
+    "counts",
+    "create",
+    "delete",
+    "delete_custom_field",
+    "get",
+    "ids_by_sequence",
+    "page",
+    "parse_email",
+    "replace",
+    "request_resubscribe",
+    "sign_up",
+]

@@ -1,0 +1,256 @@
+"""The one statement that changes contacts.
+
+It takes a set of changes, each the contact as it shall be, and in one transaction writes the rows, their
+memberships and taggings, and everything that follows from the difference between before and after: the
+consent events, the differences of the counters, and the move of the number of active contacts. What
+follows is derived here and nowhere else, so no operation can forget it.
+
+Callers hold the lock of every existing contact they change (write.locked). All parts of the statement see
+the rows as they were before it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, LiteralString
+from uuid import UUID
+
+import msgspec
+
+from everlist.core.contacts.model import Act, Contact
+from everlist.core.ids import NO_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from everlist.db import Transaction
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A contact as it shall be, and what it joins and leaves."""
+
+    after: Contact
+    source: str
+    sms_number: str | None = None
+    """The key of after.sms_channel."""
+    lists_added: Sequence[UUID] = ()
+    lists_removed: Sequence[UUID] = ()
+    tags_added: Sequence[UUID] = ()
+    tags_removed: Sequence[UUID] = ()
+    deleted_list_ids: Sequence[UUID] | None = None
+    sms_details: dict[str, Any] | None = None
+    row_number: int | None = None
+
+
+_CHANGED: LiteralString = """
+with changed as materialized (
+    select * from jsonb_to_recordset($4::jsonb) as changed (
+        contact_id uuid, created_at timestamptz, updated_at timestamptz, deleted_at timestamptz,
+        deleted_list_ids uuid[], create_source text, update_source text,
+        first_name text, last_name text, job_title text, company_name text,
+        birthday_month smallint, birthday_day smallint, anniversary date,
+        email text, email_key text, email_created_at timestamptz, email_updated_at timestamptz,
+        permission text, opt_in_source text, opt_in_at timestamptz,
+        opt_out_source text, opt_out_at timestamptz, opt_out_reason text, confirmed_at timestamptz,
+        sms_number text, sms_permission text, sms_channel jsonb,
+        custom_fields jsonb, phone_numbers jsonb, street_addresses jsonb, notes jsonb,
+        lists_added uuid[], lists_removed uuid[], tags_added uuid[], tags_removed uuid[],
+        source text, sms_details jsonb, row_number integer)
+),"""
+
+_APPLY: LiteralString = """
+moved as materialized (  -- what each contact was, and what it becomes
+    select
+        n.*,
+        b.contact_id is not null as existed,
+        b.permission as permission_before,
+        b.email_key as email_key_before,
+        b.opt_out_source as opted_out_by,
+        b.sms_permission as sms_permission_before,
+        b.sms_number as sms_number_before,
+        b.sms_channel #>> '{sms_channel_consents,0,opt_out_source}' as sms_opted_out_by,
+        b.last_active_at as last_active_before,
+        (b.contact_id is not null and b.deleted_at is null)::int as live_before,
+        (n.deleted_at is null)::int as live_after,
+        (b.contact_id is not null and b.deleted_at is not null)::int as deleted_before,
+        coalesce(b.deleted_at is null and b.permission in ('explicit', 'implicit'), false)::int as active_before,
+        coalesce(n.deleted_at is null and n.permission in ('explicit', 'implicit'), false)::int as active_after,
+        (b.deleted_at is null and b.sms_number is not null)::int as sms_before,
+        (n.deleted_at is null and n.sms_number is not null)::int as sms_after
+    from changed n
+    left join contact b on b.account_id = $1 and b.contact_id = n.contact_id
+),
+inserted as (
+    insert into contact (
+        account_id, contact_id, created_at, updated_at, deleted_at, deleted_list_ids, create_source, update_source,
+        first_name, last_name, job_title, company_name, birthday_month, birthday_day, anniversary,
+        email, email_key, email_created_at, email_updated_at, permission, opt_in_source, opt_in_at,
+        opt_out_source, opt_out_at, opt_out_reason, confirmed_at, sms_number, sms_permission, sms_channel,
+        custom_fields, phone_numbers, street_addresses, notes)
+    select
+        $1::uuid, contact_id, created_at, updated_at, deleted_at, deleted_list_ids, create_source, update_source,
+        first_name, last_name, job_title, company_name, birthday_month, birthday_day, anniversary,
+        email, email_key, email_created_at, email_updated_at, permission, opt_in_source, opt_in_at,
+        opt_out_source, opt_out_at, opt_out_reason, confirmed_at, sms_number, sms_permission, sms_channel,
+        custom_fields, phone_numbers, street_addresses, notes
+    from moved
+    where not existed
+),
+updated as (
+    update contact c set
+        updated_at = n.updated_at, deleted_at = n.deleted_at,
+        deleted_list_ids = case when n.deleted_at is not null then coalesce(n.deleted_list_ids, c.deleted_list_ids) end,
+        update_source = n.update_source,
+        first_name = n.first_name, last_name = n.last_name, job_title = n.job_title, company_name = n.company_name,
+        birthday_month = n.birthday_month, birthday_day = n.birthday_day, anniversary = n.anniversary,
+        email = n.email, email_key = n.email_key,
+        email_created_at = n.email_created_at, email_updated_at = n.email_updated_at,
+        permission = n.permission, opt_in_source = n.opt_in_source, opt_in_at = n.opt_in_at,
+        opt_out_source = n.opt_out_source, opt_out_at = n.opt_out_at, opt_out_reason = n.opt_out_reason,
+        confirmed_at = n.confirmed_at,
+        last_active_at = case when n.active_before > n.active_after then $2::timestamptz else n.last_active_before end,
+        sms_number = n.sms_number, sms_permission = n.sms_permission, sms_channel = n.sms_channel,
+        custom_fields = n.custom_fields, phone_numbers = n.phone_numbers,
+        street_addresses = n.street_addresses, notes = n.notes
+    from moved n
+    where c.account_id = $1 and c.contact_id = n.contact_id and n.existed
+),
+left_lists as (
+    delete from list_membership m
+    using (select contact_id, unnest(lists_removed) as list_id from moved) r
+    where m.account_id = $1 and m.contact_id = r.contact_id and m.list_id = r.list_id
+    returning m.contact_id, m.list_id
+),
+joined_lists as (
+    insert into list_membership (account_id, contact_id, list_id, created_at)
+    select $1::uuid, contact_id, unnest(lists_added), $2::timestamptz from moved
+    on conflict do nothing
+    returning contact_id, list_id
+),
+left_tags as (
+    delete from tagging t
+    using (select contact_id, unnest(tags_removed) as tag_id from moved) r
+    where t.account_id = $1 and t.contact_id = r.contact_id and t.tag_id = r.tag_id
+    returning t.contact_id, t.tag_id
+),
+joined_tags as (
+    insert into tagging (account_id, contact_id, tag_id, created_at)
+    select $1::uuid, contact_id, unnest(tags_added), $2::timestamptz from moved
+    on conflict do nothing
+    returning contact_id, tag_id
+),
+memberships as (  -- every membership that is or was, as the counters see it before and after
+    select j.list_id, 0 as was, 1 as becomes, 0 as active_before, n.active_after, 0 as sms_before, n.sms_after
+    from joined_lists j join moved n using (contact_id)
+    union all
+    select l.list_id, 1, 0, n.active_before, 0, n.sms_before, 0
+    from left_lists l join moved n using (contact_id)
+    union all
+    select m.list_id, 1, 1, n.active_before, n.active_after, n.sms_before, n.sms_after
+    from moved n join list_membership m on m.account_id = $1 and m.contact_id = n.contact_id
+    where (n.active_before, n.sms_before) <> (n.active_after, n.sms_after) and m.list_id <> all(n.lists_removed)
+),
+taggings as (
+    select j.tag_id, 0 as live_before, n.live_after from joined_tags j join moved n using (contact_id)
+    union all
+    select l.tag_id, n.live_before, 0 from left_tags l join moved n using (contact_id)
+    union all
+    select t.tag_id, n.live_before, n.live_after
+    from moved n join tagging t on t.account_id = $1 and t.contact_id = n.contact_id
+    where n.live_before <> n.live_after and t.tag_id <> all(n.tags_removed)
+),
+counted as (
+    insert into counter_delta (account_id, name, subject, change)
+    select $1::uuid, name, subject, sum(change)
+    from (
+        select 'contacts.' || coalesce(permission_before, 'none') as name, $3::uuid as subject, -live_before as change
+        from moved
+        union all select 'contacts.' || coalesce(permission, 'none'), $3::uuid, live_after from moved
+        union all select 'contacts.deleted', $3::uuid, (1 - live_after) - deleted_before from moved
+        union all select 'list.members', list_id, becomes - was from memberships
+        union all select 'list.active', list_id, active_after - active_before from memberships
+        union all select 'list.sms', list_id, sms_after - sms_before from memberships
+        union all select 'tag.contacts', tag_id, live_after - live_before from taggings
+    ) differences
+    group by name, subject
+    having sum(change) <> 0
+),
+metered as (
+    insert into active_delta (account_id, at, change, first_this_month, operation, request_id, activity_id)
+    select $1::uuid, $2::timestamptz, sum(active_after - active_before), count(*) filter (where fresh),
+        $5::text, $6::text, $8::uuid
+    from (
+        select active_before, active_after,
+            active_after > active_before and (last_active_before is null or last_active_before < m.began) as fresh
+        from moved, (
+            select date_trunc('month', $2::timestamptz at time zone a.time_zone) at time zone a.time_zone as began
+            from account a where a.account_id = $1
+        ) m
+    ) flips
+    having sum(active_after - active_before) <> 0 or count(*) filter (where fresh) > 0
+)
+insert into consent_event (
+    account_id, contact_id, at, channel, action, permission_before, permission_after, opted_out_by, source,
+    reason, details, operation, request_id, token_id, activity_id, row_number)
+select
+    $1::uuid, contact_id, $2::timestamptz, 'email',
+    case
+        when not existed then 'created'
+        when live_before > live_after then 'deleted'
+        when live_before < live_after then 'restored'
+        when email_key is distinct from email_key_before then 'readdressed'
+        else 'changed'
+    end,
+    permission_before, permission, opted_out_by, source, opt_out_reason, null::jsonb,
+    $5::text, $6::text, $7::uuid, $8::uuid, row_number
+from moved
+where case when existed
+    then (permission_before, live_before, email_key_before) is distinct from (permission, live_after, email_key)
+    else permission is not null end
+union all
+select
+    $1::uuid, contact_id, $2::timestamptz, 'sms', case when sms_number_before is null then 'created' else 'changed' end,
+    sms_permission_before, sms_permission, sms_opted_out_by, source, null, sms_details,
+    $5::text, $6::text, $7::uuid, $8::uuid, row_number
+from moved
+where (sms_permission_before, sms_number_before) is distinct from (sms_permission, sms_number)
+"""
+
+
+async def apply(tx: Transaction, account_id: UUID, changes: Sequence[Change], act: Act) -> None:
+    """Make the changes. Raises asyncpg.UniqueViolationError where another contact holds an address."""
+    if changes:
+        await tx.execute(
+            _CHANGED + _APPLY,
+            account_id,
+            act.now,
+            NO_ID,
+            msgspec.json.encode([_recordset_row(change) for change in changes]).decode(),
+            act.operation,
+            act.request_id,
+            act.token_id,
+            act.activity_id,
+        )
+
+
+def _recordset_row(change: Change) -> dict[str, Any]:
+    contact = change.after
+    row = msgspec.structs.asdict(contact)
+    channel = contact.sms_channel
+    row.update(
+        deleted_list_ids=change.deleted_list_ids,
+        sms_number=change.sms_number,
+        sms_permission=channel.sms_channel_consents[0].sms_consent_permission if channel else None,
+        custom_fields=contact.custom_fields or {},
+        phone_numbers=contact.phone_numbers or (),
+        street_addresses=contact.street_addresses or (),
+        notes=contact.notes or (),
+        lists_added=change.lists_added,
+        lists_removed=change.lists_removed,
+        tags_added=change.tags_added,
+        tags_removed=change.tags_removed,
+        source=change.source,
+        sms_details=change.sms_details,
+        row_number=change.row_number,
+    )
+    del row["list_ids"], row["tag_ids"]
+    return row

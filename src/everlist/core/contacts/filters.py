@@ -1,0 +1,101 @@
+"""ContactFilter → SQL: the one place where conditions on contacts are composed. V3 contract 3.8."""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 - msgspec reads the annotations
+from typing import Any, LiteralString
+from uuid import UUID  # noqa: TC003
+
+import msgspec
+
+from everlist.core.consent import MAILABLE
+
+STATUSES = ("all", "active", "deleted", "not_set", "pending_confirmation", "temp_hold", "unsubscribed")
+"""`active` is mailable: explicit or implicit. All but `all` and `deleted` leave deleted contacts out."""
+
+
+class ContactFilter(msgspec.Struct, frozen=True):
+    """Which contacts: those that meet every condition that is not None."""
+
+    statuses: frozenset[str] = frozenset()
+    """Words of STATUSES, joined by OR; none of them means every contact that is not deleted."""
+    email_key: str | None = None
+    list_ids: tuple[UUID, ...] | None = None
+    """On one list or more of these."""
+    tag_ids: tuple[UUID, ...] | None = None
+    """With one tag or more of these."""
+    updated_after: datetime | None = None
+    updated_before: datetime | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    opted_out_after: datetime | None = None
+    opted_out_before: datetime | None = None
+    sms_permissions: frozenset[str] | None = None
+    """Words of SMS_PERMISSIONS; the empty set means any contact with an SMS number."""
+
+
+def conditions(wanted: ContactFilter, args: list[Any]) -> LiteralString:
+    """The conditions on `contact c`, beginning with ` and`, or nothing; their values are added to `args`."""
+    sql: LiteralString = _status(wanted.statuses, args)
+    if wanted.email_key is not None:
+        sql += " and c.email_key = " + parameter(args, wanted.email_key)
+    if wanted.list_ids is not None:
+        sql += (
+            " and exists (select from list_membership m where m.account_id = c.account_id"
+            " and m.contact_id = c.contact_id and m.list_id = " + _one_or_any(args, wanted.list_ids) + ")"
+        )
+    if wanted.tag_ids is not None:
+        sql += (
+            " and exists (select from tagging t where t.account_id = c.account_id"
+            " and t.contact_id = c.contact_id and t.tag_id = " + _one_or_any(args, wanted.tag_ids) + ")"
+        )
+    if wanted.updated_after is not None:
+        sql += " and c.updated_at > " + parameter(args, wanted.updated_after)
+    if wanted.updated_before is not None:
+        sql += " and c.updated_at < " + parameter(args, wanted.updated_before)
+    if wanted.created_after is not None:
+        sql += " and c.created_at > " + parameter(args, wanted.created_after)
+    if wanted.created_before is not None:
+        sql += " and c.created_at < " + parameter(args, wanted.created_before)
+    if wanted.opted_out_after is not None:
+        sql += " and c.opt_out_at > " + parameter(args, wanted.opted_out_after)
+    if wanted.opted_out_before is not None:
+        sql += " and c.opt_out_at < " + parameter(args, wanted.opted_out_before)
+    if wanted.sms_permissions is not None:
+        sql += " and c.sms_number is not null"
+        if wanted.sms_permissions:
+            sql += " and c.sms_permission = any(" + parameter(args, sorted(wanted.sms_permissions)) + ")"
+    return sql
+
+
+def _status(statuses: frozenset[str], args: list[Any]) -> LiteralString:
+    if not statuses:
+        return " and c.deleted_at is null"
+    if "all" in statuses:
+        return ""
+    permissions = [status for status in sorted(statuses) if status not in ("active", "deleted")]
+    if "active" in statuses:
+        permissions += MAILABLE
+    if not permissions:
+        return " and c.deleted_at is not null"
+    live: LiteralString = "c.deleted_at is null and c.permission = any(" + parameter(args, permissions) + ")"
+    return " and (" + live + " or c.deleted_at is not null)" if "deleted" in statuses else " and " + live
+
+
+_PARAMETERS: tuple[LiteralString, ...] = (
+    *("$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9", "$10", "$11", "$12"),
+    *("$13", "$14", "$15", "$16", "$17", "$18", "$19", "$20"),
+)
+
+
+def parameter(args: list[Any], value: object) -> LiteralString:
+    """Add a value to `args`; the `$n` that stands for it."""
+    args.append(value)
+    return _PARAMETERS[len(args) - 1]
+
+
+def _one_or_any(args: list[Any], ids: tuple[UUID, ...]) -> LiteralString:
+    # One id alone lets the planner walk the index of that list in the order of the page.
+    if len(ids) == 1:
+        return parameter(args, ids[0])
+    return "any(" + parameter(args, list(ids)) + ")"

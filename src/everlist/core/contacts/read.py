@@ -1,0 +1,216 @@
+"""Read contacts: one, a page, a count; V2 ids; the history of an SMS channel."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, LiteralString
+
+import msgspec
+
+from everlist.core import counters
+from everlist.core.consent import MAILABLE, PENDING, PERMISSIONS, UNSUBSCRIBED
+from everlist.core.contacts.filters import ContactFilter, conditions, parameter
+from everlist.core.contacts.model import Contact, Note, Phone, SmsChannel, StreetAddress
+from everlist.core.custom_fields import Value
+from everlist.core.paging import Page
+from everlist.errors import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from everlist.db import Queries, Row
+
+CORE: LiteralString = (
+    "c.contact_id, c.created_at, c.updated_at, c.deleted_at, c.create_source, c.update_source,"
+    " c.first_name, c.last_name, c.job_title, c.company_name, c.birthday_month, c.birthday_day, c.anniversary,"
+    " c.email, c.email_key, c.email_created_at, c.email_updated_at, c.permission, c.opt_in_source, c.opt_in_at,"
+    " c.opt_out_source, c.opt_out_at, c.opt_out_reason, c.confirmed_at"
+)
+"""The columns of Contact up to its sub-resources, in its order."""
+_CORE_COLUMNS = 24
+
+_LIST_IDS: LiteralString = (
+    "array(select m.list_id from list_membership m where m.account_id = c.account_id"
+    " and m.contact_id = c.contact_id order by m.list_id)"
+)
+_TAG_IDS: LiteralString = (
+    "array(select t.tag_id from tagging t where t.account_id = c.account_id"
+    " and t.contact_id = c.contact_id order by t.tag_id)"
+)
+_INCLUDED: tuple[tuple[str, LiteralString], ...] = (
+    ("custom_fields", "c.custom_fields"),
+    ("phone_numbers", "c.phone_numbers"),
+    ("street_addresses", "c.street_addresses"),
+    ("notes", "c.notes"),
+    ("sms_channel", "c.sms_channel"),
+    ("list_memberships", _LIST_IDS),
+    ("taggings", _TAG_IDS),
+)
+INCLUDES = tuple(name for name, _ in _INCLUDED)
+EVERYTHING = frozenset(INCLUDES)
+
+_decoders = (
+    msgspec.json.Decoder(dict[str, Value]).decode,
+    msgspec.json.Decoder(tuple[Phone, ...]).decode,
+    msgspec.json.Decoder(tuple[StreetAddress, ...]).decode,
+    msgspec.json.Decoder(tuple[Note, ...]).decode,
+    msgspec.json.Decoder(SmsChannel).decode,
+)
+
+
+def columns(include: frozenset[str]) -> LiteralString:
+    """What to select of `contact c` for contact_of, with the sub-resources in `include`."""
+    sql = CORE
+    for name, expression in _INCLUDED:
+        sql += ", " + (expression if name in include else "null")
+    return sql
+
+
+def contact_of(row: Row) -> Contact:
+    """The contact in a row of columns()."""
+    values = tuple(row)
+    decoded = [
+        None if value is None else decode(value)
+        for decode, value in zip(_decoders, values[_CORE_COLUMNS:], strict=False)
+    ]
+    return Contact(*values[:_CORE_COLUMNS], *decoded, *values[_CORE_COLUMNS + len(_decoders) :])  # type: ignore[arg-type]
+
+
+async def get(
+    db: Queries, account_id: UUID, contact_id: UUID, *, include: frozenset[str] = frozenset()
+) -> Contact:
+    """The contact, a deleted one included, with the sub-resources in `include`. Raises NotFound."""
+    row = await db.row(
+        "select " + columns(include) + " from contact c where c.account_id = $1 and c.contact_id = $2",
+        account_id,
+        contact_id,
+    )
+    if row is None:
+        message = f"no contact has the id {contact_id}"
+        raise NotFound(message)
+    return contact_of(row)
+
+
+async def page(
+    db: Queries,
+    account_id: UUID,
+    wanted: ContactFilter,
+    *,
+    limit: int,
+    from_id: UUID | None = None,
+    include: frozenset[str] = frozenset(),
+    with_total: bool = False,
+) -> Page[Contact]:
+    """Contacts by id, beginning at `from_id`."""
+    args: list[Any] = [account_id]
+    where = conditions(wanted, args)
+    if from_id is not None:
+        where += " and c.contact_id >= " + parameter(args, from_id)
+    rows = await db.rows(
+        "select "
+        + columns(include)
+        + " from contact c where c.account_id = $1"
+        + where
+        + " order by c.contact_id limit "
+        + parameter(args, limit + 1),
+        *args,
+    )
+    total = await count(db, account_id, wanted) if with_total else None
+    next_id = rows[limit]["contact_id"] if len(rows) > limit else None
+    return Page([contact_of(row) for row in rows[:limit]], next_id, total)
+
+
+async def count(db: Queries, account_id: UUID, wanted: ContactFilter) -> int:
+    """How many contacts match: from the counters where they can tell, else by counting."""
+    if wanted == ContactFilter(wanted.statuses):
+        by_name = await counters.of_account(db, account_id)
+        return sum(by_name.get(name, 0) for name in _counters_of(wanted.statuses))
+    simple = ContactFilter(list_ids=wanted.list_ids, tag_ids=wanted.tag_ids)
+    if wanted == simple and len((wanted.list_ids or ()) + (wanted.tag_ids or ())) == 1:
+        name = "list.members" if wanted.list_ids else "tag.contacts"
+        (subject,) = wanted.list_ids or wanted.tag_ids or ()
+        return (await counters.of_subjects(db, account_id, name, [subject]))[subject]
+    args: list[Any] = [account_id]
+    return await db.value(
+        "select count(*) from contact c where c.account_id = $1" + conditions(wanted, args), *args
+    )
+
+
+def _counters_of(statuses: frozenset[str]) -> set[str]:
+    if not statuses or "all" in statuses:
+        return {*PERMISSIONS, "none"} | ({"deleted"} if statuses else set[str]())
+    return {name for status in statuses for name in (MAILABLE if status == "active" else (status,))}
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """The consent counts of an account; deleted contacts are in none of them."""
+
+    total: int
+    explicit: int
+    implicit: int
+    pending: int
+    unsubscribed: int
+
+
+async def counts(db: Queries, account_id: UUID) -> Counts:
+    """Constant-time and exact."""
+    by_name = await counters.of_account(db, account_id)
+    return Counts(
+        sum(number for name, number in by_name.items() if name != "deleted"),
+        by_name.get("explicit", 0),
+        by_name.get("implicit", 0),
+        by_name.get(PENDING, 0),
+        by_name.get(UNSUBSCRIBED, 0),
+    )
+
+
+async def count_new_subscribers(db: Queries, account_id: UUID, *, now: datetime) -> int:
+    """How many mailable contacts opted in within the last 30 days."""
+    return await db.value(
+        "select count(*) from contact where account_id = $1 and deleted_at is null"
+        " and permission = any($2) and opt_in_at > $3",
+        account_id,
+        list(MAILABLE),
+        now - timedelta(days=30),
+    )
+
+
+async def ids_by_sequence(
+    db: Queries, account_id: UUID, sequence_ids: Sequence[int]
+) -> list[tuple[int, UUID]]:
+    """(V2 id, contact id) ascending by V2 id; ids of no contact are left out."""
+    rows = await db.rows(
+        "select sequence_id, contact_id from contact where account_id = $1 and sequence_id = any($2)"
+        " order by sequence_id",
+        account_id,
+        list(sequence_ids),
+    )
+    return [(row["sequence_id"], row["contact_id"]) for row in rows]
+
+
+class SmsEvent(msgspec.Struct, frozen=True):
+    """One entry of the ledger about an SMS channel."""
+
+    at: datetime
+    permission_after: str | None
+    source: str
+    details: dict[str, Any]
+
+
+async def sms_history(db: Queries, account_id: UUID, contact_id: UUID) -> list[SmsEvent]:
+    """The opt-ins and opt-outs of the contact's SMS channel, oldest first. Raises NotFound."""
+    rows = await db.rows(
+        "select at, permission_after, source, details from consent_event"
+        " where account_id = $1 and contact_id = $2 and channel = 'sms' order by event_id",
+        account_id,
+        contact_id,
+    )
+    if not rows:
+        await get(db, account_id, contact_id)
+    return [
+        SmsEvent(row["at"], row["permission_after"], row["source"], msgspec.json.decode(row["details"] or "{}"))
+        for row in rows
+    ]
+

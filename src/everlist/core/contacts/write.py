@@ -1,0 +1,439 @@
+"""Create, replace, sign up, delete: every operation that changes contacts. V3 contract 3.5 to 3.10.
+
+Each works out, under the lock of its contact, what the contact shall be, and hands that to apply.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from everlist.core import consent, custom_fields, lists, suppression, tags
+from everlist.core.contacts import subresources
+from everlist.core.contacts.apply import Change, apply
+from everlist.core.contacts.drafts import check
+from everlist.core.contacts.identity import parse_email, parse_sms_number
+from everlist.core.contacts.model import (
+    MAX_CUSTOM_FIELDS,
+    MAX_LISTS,
+    Act,
+    Contact,
+    ContactDraft,
+)
+from everlist.core.contacts.read import EVERYTHING, columns, contact_of
+from everlist.core.dates import parse_date
+from everlist.core.ids import new_id
+from everlist.errors import Conflict, Invalid, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from everlist.core.contacts.identity import EmailAddress
+    from everlist.core.contacts.model import EmailDraft
+    from everlist.core.custom_fields import Value
+    from everlist.db import Transaction
+
+
+async def create(
+    tx: Transaction, account_id: UUID, draft: ContactDraft, *, source: str, act: Act
+) -> Contact:
+    """Make a contact. `source` is who acts: Contact or Account.
+
+    Raises Invalid, and Conflict where a contact of whatever state, deleted ones included, holds the address
+    or the SMS number; the text ends in that contact's id.
+    """
+    check(draft)
+    await _refuse_taken(tx, account_id, draft, except_id=None)
+    change = await _new(tx, account_id, draft, source=source, act=act)
+    await apply(tx, account_id, [change], act)
+    return change.after
+
+
+async def replace(
+    tx: Transaction, account_id: UUID, contact_id: UUID, draft: ContactDraft, *, source: str, act: Act
+) -> Contact:
+    """Make the contact what the draft says.
+
+    A core property that is None is cleared; a sub-resource that is None is left alone; the address is kept
+    when the draft has none. A deleted contact comes back when an account acts or the draft names a list.
+    Raises NotFound, Invalid and Conflict.
+    """
+    check(draft)
+    before = await locked(tx, account_id, contact_id)
+    await _refuse_taken(tx, account_id, draft, except_id=contact_id)
+    now = act.now
+    second = now.replace(microsecond=0)
+    after = msgspec.structs.replace(
+        before,
+        updated_at=now,
+        update_source=source,
+        **_core_properties(draft),
+        deleted_at=None if source == consent.BY_ACCOUNT or draft.list_ids else before.deleted_at,
+    )
+    if draft.email is not None:
+        after = await _with_email(tx, account_id, after, draft.email, source=source, act=act)
+    if draft.custom_fields is not None:
+        values = await _checked_values(tx, account_id, draft)
+        after = msgspec.structs.replace(after, custom_fields={k: v for k, v in values.items() if v is not None})
+    if draft.phone_numbers is not None:
+        phones = subresources.replaced_phones(
+            before.phone_numbers or (), draft.phone_numbers, source=source, now=second
+        )
+        after = msgspec.structs.replace(after, phone_numbers=phones)
+    if draft.street_addresses is not None:
+        addresses = subresources.replaced_street_addresses(
+            before.street_addresses or (), draft.street_addresses, now=second
+        )
+        after = msgspec.structs.replace(after, street_addresses=addresses)
+    if draft.notes is not None:
+        after = msgspec.structs.replace(
+            after, notes=subresources.replaced_notes(before.notes or (), draft.notes, now=second)
+        )
+    lists_after = await _checked_lists(tx, account_id, draft) if draft.list_ids is not None else before.list_ids
+    tags_after = await _checked_tags(tx, account_id, draft) if draft.tag_ids is not None else before.tag_ids
+    after = msgspec.structs.replace(after, list_ids=lists_after, tag_ids=tags_after)
+    _refuse_nobody(after)
+    change = _change(before, after, draft, source=source, now=second)
+    await apply(tx, account_id, [change], act)
+    return change.after
+
+
+async def sign_up(
+    tx: Transaction, account_id: UUID, draft: ContactDraft, *, source: str = consent.BY_CONTACT, act: Act
+) -> tuple[Contact, bool]:
+    """Create or update the contact with the draft's address, or else SMS number; True when it was created.
+
+    Only adds and sets: nothing that the draft does not name changes, no list or field goes, and a deleted
+    contact comes back. When the person acts, as a rule, the permission becomes explicit.
+    Raises Invalid, and Conflict where the address and the number belong to two contacts.
+    """
+    check(draft)
+    by_email, by_sms = await _holders(tx, account_id, draft)
+    found = by_email or by_sms
+    if found is None:
+        change = await _new(tx, account_id, draft, source=source, act=act)
+        await apply(tx, account_id, [change], act)
+        return change.after, True
+    if by_email and by_sms and by_email != by_sms:
+        message = f"The SMS number already exists for contact {by_sms}"
+        raise Conflict(message)
+    before = await locked(tx, account_id, found)
+    second = act.now.replace(microsecond=0)
+    given = {name: value for name, value in _core_properties(draft).items() if value is not None}
+    after = msgspec.structs.replace(before, updated_at=act.now, update_source=source, deleted_at=None, **given)
+    if before.email_key is None and draft.email is not None:
+        after = await _with_email(tx, account_id, after, draft.email, source=source, act=act)
+    elif before.consent is not None and draft.email is not None and source == consent.BY_CONTACT:
+        after = _with_consent(after, consent.signed_up(before.consent, now=act.now), now=act.now)
+    if draft.custom_fields:
+        given_values = await _checked_values(tx, account_id, draft)
+        merged = {**(before.custom_fields or {}), **{k: v for k, v in given_values.items() if v is not None}}
+        if len(merged) > MAX_CUSTOM_FIELDS:
+            raise Invalid(_TOO_MANY_FIELDS)
+        after = msgspec.structs.replace(after, custom_fields=merged)
+    for phone in draft.phone_numbers or ():
+        phones = subresources.with_phone(after.phone_numbers or (), phone, source=source, now=second)
+        after = msgspec.structs.replace(after, phone_numbers=phones)
+    for address in draft.street_addresses or ():
+        addresses = subresources.with_street_address(after.street_addresses or (), address, now=second)
+        after = msgspec.structs.replace(after, street_addresses=addresses)
+    joined = await _checked_lists(tx, account_id, draft)
+    list_ids = list(dict.fromkeys([*(before.list_ids or ()), *joined]))
+    if len(list_ids) > MAX_LISTS:
+        message = f"list_memberships does not have a valid value: at most {MAX_LISTS}"
+        raise Invalid(message)
+    after = msgspec.structs.replace(after, list_ids=list_ids)
+    change = _change(before, after, draft, source=source, now=second)
+    await apply(tx, account_id, [change], act)
+    return change.after, False
+
+
+async def delete(
+    tx: Transaction, account_id: UUID, contact_id: UUID, *, source: str = consent.BY_ACCOUNT, act: Act
+) -> None:
+    """Hide the contact and take it off its lists; its permission, tags and history stay.
+
+    Raises NotFound, also for a contact that is deleted already.
+    """
+    before = await locked(tx, account_id, contact_id)
+    if before.deleted_at is not None:
+        message = f"no contact has the id {contact_id}"
+        raise NotFound(message)
+    after = msgspec.structs.replace(before, deleted_at=act.now, updated_at=act.now, list_ids=())
+    await apply(tx, account_id, [_change(before, after, ContactDraft(), source=source, now=act.now)], act)
+
+
+async def delete_custom_field(tx: Transaction, account_id: UUID, custom_field_id: UUID) -> None:
+    """Delete a field, and its value from every contact. Raises NotFound."""
+    await custom_fields.delete_definition(tx, account_id, custom_field_id)
+    await tx.execute("set local statement_timeout = 0")  # however many contacts hold a value
+    await tx.execute(
+        "update contact set custom_fields = custom_fields - $2::text where account_id = $1 and custom_fields ? $2::text",
+        account_id,
+        str(custom_field_id),
+    )
+
+
+async def request_resubscribe(
+    tx: Transaction, account_id: UUID, contact_id: UUID, list_ids: Sequence[UUID], *, act: Act
+) -> None:
+    """Ask that the one resubscribe mail of this contact be sent; nothing else changes until it is confirmed.
+
+    Raises NotFound, Invalid (not unsubscribed, unknown list) and Conflict (asked before).
+    """
+    contact = await locked(tx, account_id, contact_id)
+    if not list_ids:
+        message = "list_ids is missing"
+        raise Invalid(message)
+    await _checked_lists(tx, account_id, ContactDraft(list_ids=tuple(list_ids)), field="list_ids")
+    if contact.permission != consent.UNSUBSCRIBED:
+        message = "contact_id does not have a valid value: the contact is not unsubscribed"
+        raise Invalid(message)
+    added = await tx.value(
+        "insert into resubscribe_request (account_id, contact_id, list_ids, requested_at) values ($1, $2, $3, $4)"
+        " on conflict do nothing returning contact_id",
+        account_id,
+        contact_id,
+        list(list_ids),
+        act.now,
+    )
+    if added is None:
+        message = f"A resubscribe mail was requested before for contact {contact_id}"
+        raise Conflict(message)
+
+
+async def locked(tx: Transaction, account_id: UUID, contact_id: UUID) -> Contact:
+    """The contact with all of its sub-resources, locked until the transaction ends. Raises NotFound."""
+    # Two statements: the second begins after the lock is held, so it sees what the last writer committed.
+    lock = "select contact_id from contact where account_id = $1 and contact_id = $2 for no key update"
+    row = None
+    if await tx.value(lock, account_id, contact_id) is not None:
+        row = await tx.row(
+            "select " + columns(EVERYTHING) + " from contact c where c.account_id = $1 and c.contact_id = $2",
+            account_id,
+            contact_id,
+        )
+    if row is None:
+        message = f"no contact has the id {contact_id}"
+        raise NotFound(message)
+    return contact_of(row)
+
+
+async def _new(
+    tx: Transaction, account_id: UUID, draft: ContactDraft, *, source: str, act: Act
+) -> Change:
+    """The change that makes the contact of the draft."""
+    second = act.now.replace(microsecond=0)
+    values = await _checked_values(tx, account_id, draft)
+    phones = subresources.replaced_phones((), draft.phone_numbers or (), source=source, now=second)
+    addresses = subresources.replaced_street_addresses((), draft.street_addresses or (), now=second)
+    nobody = Contact(
+        contact_id=new_id(),
+        created_at=act.now,
+        updated_at=act.now,
+        deleted_at=None,
+        create_source=source,
+        update_source=None,
+        **_core_properties(draft),
+        **dict.fromkeys(_EMAIL_PROPERTIES),
+        custom_fields={field_id: value for field_id, value in values.items() if value is not None},
+        phone_numbers=phones,
+        street_addresses=addresses,
+        notes=subresources.replaced_notes((), draft.notes or (), now=second),
+        list_ids=(),
+        tag_ids=(),
+    )
+    after = nobody
+    if draft.email is not None:
+        after = await _with_email(tx, account_id, after, draft.email, source=source, act=act)
+    after = msgspec.structs.replace(
+        after,
+        list_ids=await _checked_lists(tx, account_id, draft),
+        tag_ids=await _checked_tags(tx, account_id, draft),
+    )
+    change = _change(nobody, after, draft, source=source, now=second)
+    _refuse_nobody(change.after)
+    return change
+
+
+_EMAIL_PROPERTIES = (
+    *("email", "email_key", "email_created_at", "email_updated_at", "permission", "confirmed_at"),
+    *("opt_in_source", "opt_in_at", "opt_out_source", "opt_out_at", "opt_out_reason"),
+)
+_TOO_MANY_FIELDS = f"custom_fields does not have a valid value: at most {MAX_CUSTOM_FIELDS}"
+
+
+def _change(
+    before: Contact, after: Contact, draft: ContactDraft, *, source: str, now: datetime
+) -> Change:
+    """The difference between two states of a contact; writes the draft's SMS channel, if it has one."""
+    sms_number, sms_details = None, None
+    if draft.sms_channel is not None:
+        channel, sms_number, sms_details = subresources.replaced_sms_channel(
+            before.sms_channel, draft.sms_channel, source=source, now=now
+        )
+        after = msgspec.structs.replace(after, sms_channel=channel)
+    elif after.sms_channel is not None:
+        sms_number = after.sms_channel.dial_code + after.sms_channel.sms_address
+    lists_before, lists_after = set(before.list_ids or ()), set(after.list_ids or ())
+    tags_before, tags_after = set(before.tag_ids or ()), set(after.tag_ids or ())
+    return Change(
+        after,
+        source,
+        sms_number,
+        sorted(lists_after - lists_before),
+        sorted(lists_before - lists_after),
+        sorted(tags_after - tags_before),
+        sorted(tags_before - tags_after),
+        list(before.list_ids or ()) if after.deleted_at is not None and before.deleted_at is None else None,
+        sms_details,
+    )
+
+
+def _core_properties(draft: ContactDraft) -> dict[str, object]:
+    """The core properties of a draft as columns; empty texts are none."""
+    return {
+        "first_name": draft.first_name or None,
+        "last_name": draft.last_name or None,
+        "job_title": draft.job_title or None,
+        "company_name": draft.company_name or None,
+        "birthday_month": draft.birthday_month,
+        "birthday_day": draft.birthday_day,
+        "anniversary": parse_date(draft.anniversary) if draft.anniversary else None,
+    }
+
+
+def _refuse_nobody(contact: Contact) -> None:
+    if not (contact.email or contact.first_name or contact.last_name or contact.sms_channel):
+        message = "one of first_name, last_name, email_address, sms_channel is missing"
+        raise Invalid(message)
+
+
+async def _with_email(
+    tx: Transaction, account_id: UUID, contact: Contact, draft: EmailDraft, *, source: str, act: Act
+) -> Contact:
+    """The contact with the draft's address and the permission that follows.
+
+    An opt-out stays with the person: the address that a contact gives up is suppressed if its person had
+    unsubscribed, and an address that comes to a contact brings its suppression along.
+    """
+    address = _email_of(draft)
+    now = act.now
+    if contact.email_key == address.key and contact.consent is not None:
+        after = consent.changed(
+            contact.consent, source, requested=draft.permission, reason=draft.opt_out_reason, now=now
+        )
+        return _with_consent(msgspec.structs.replace(contact, email=address.address), after, now=now)
+    hashed = suppression.address_hmac(act.hash_key, account_id, suppression.EMAIL, address.key)
+    suppressed_at = await suppression.since(tx, account_id, suppression.EMAIL, hashed)
+    if contact.consent is None or contact.email_key is None:
+        after = consent.initial(
+            source,
+            requested=draft.permission,
+            reason=draft.opt_out_reason,
+            suppressed_at=suppressed_at,
+            now=now,
+        )
+    else:
+        if contact.opt_out_source == consent.BY_CONTACT and contact.opt_out_at is not None:
+            old = suppression.address_hmac(act.hash_key, account_id, suppression.EMAIL, contact.email_key)
+            await suppression.add(tx, account_id, suppression.EMAIL, old, at=contact.opt_out_at)
+        after = consent.changed(
+            contact.consent, source, requested=draft.permission, reason=draft.opt_out_reason, now=now
+        )
+        if suppressed_at is not None and source != consent.BY_CONTACT:
+            after = consent.initial(source, suppressed_at=suppressed_at, now=now)
+    if suppressed_at is not None:  # it is on a contact again, or lifted by the person
+        await suppression.lift(tx, account_id, suppression.EMAIL, hashed)
+    moved = msgspec.structs.replace(
+        contact, email=address.address, email_key=address.key, email_created_at=now, email_updated_at=now
+    )
+    return _with_consent(moved, after, now=now)
+
+
+def _with_consent(contact: Contact, after: consent.EmailConsent, *, now: datetime) -> Contact:
+    if after == contact.consent:
+        return contact
+    return msgspec.structs.replace(contact, email_updated_at=now, **msgspec.structs.asdict(after))
+
+
+def _email_of(draft: EmailDraft) -> EmailAddress:
+    address = parse_email(draft.address)
+    if address is None:
+        message = "Email address is invalid"
+        raise Invalid(message)
+    return address
+
+
+async def _holders(
+    tx: Transaction, account_id: UUID, draft: ContactDraft
+) -> tuple[UUID | None, UUID | None]:
+    """The contacts that hold the draft's address and its SMS number."""
+    by_email = by_sms = None
+    if draft.email is not None:
+        by_email = await tx.value(
+            "select contact_id from contact where account_id = $1 and email_key = $2",
+            account_id,
+            _email_of(draft.email).key,
+        )
+    if draft.sms_channel is not None and (number := parse_sms_number(draft.sms_channel.full_number)):
+        by_sms = await tx.value(
+            "select contact_id from contact where account_id = $1 and sms_number = $2", account_id, number.key
+        )
+    return by_email, by_sms
+
+
+async def _refuse_taken(
+    tx: Transaction, account_id: UUID, draft: ContactDraft, *, except_id: UUID | None
+) -> None:
+    by_email, by_sms = await _holders(tx, account_id, draft)
+    if by_email not in (None, except_id):
+        message = f"Email already exists for contact {by_email}"
+        raise Conflict(message)
+    if by_sms not in (None, except_id):
+        message = f"SMS number already exists for contact {by_sms}"
+        raise Conflict(message)
+
+
+async def _checked_lists(
+    tx: Transaction, account_id: UUID, draft: ContactDraft, *, field: str = "list_memberships"
+) -> list[UUID]:
+    wanted = list(dict.fromkeys(draft.list_ids or ()))
+    unknown = set(wanted) - await lists.lock_live(tx, account_id, wanted)
+    if unknown:
+        raise Invalid(f"{field} does not have a valid value: no list has the id {min(unknown)}")
+    return wanted
+
+
+async def _checked_tags(tx: Transaction, account_id: UUID, draft: ContactDraft) -> list[UUID]:
+    wanted = list(dict.fromkeys(draft.tag_ids or ()))
+    unknown = set(wanted) - await tags.lock_existing(tx, account_id, wanted)
+    if unknown:
+        message = f"taggings does not have a valid value: no tag has the id {min(unknown)}"
+        raise Invalid(message)
+    return wanted
+
+
+async def _checked_values(
+    tx: Transaction, account_id: UUID, draft: ContactDraft
+) -> dict[str, Value | None]:
+    """The draft's field values by field id; None for one that was sent empty."""
+    given = draft.custom_fields or ()
+    fields = await custom_fields.lock_existing(tx, account_id, [item.custom_field_id for item in given])
+    unknown = [item.custom_field_id for item in given if item.custom_field_id not in fields]
+    if unknown:
+        message = f"custom_fields does not have a valid value: no custom field has the id {unknown[0]}"
+        raise Invalid(message)
+    values = {
+        str(item.custom_field_id): custom_fields.checked_value(
+            fields[item.custom_field_id], item.value, item.choice_ids
+        )
+        for item in given
+    }
+    if sum(value is not None for value in values.values()) > MAX_CUSTOM_FIELDS:
+        raise Invalid(_TOO_MANY_FIELDS)
+    return values
+

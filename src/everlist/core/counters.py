@@ -1,0 +1,102 @@
+"""Exact counts in constant time.
+
+A write appends its differences to `counter_delta` in its own transaction, so no row is hot; `fold` moves
+them into `counter`; a read adds both, in one statement, and so is exact at every moment.
+
+Names: `contacts.<permission>` (not deleted; `none` for contacts without an address), `contacts.deleted`,
+`list.members`, `list.active`, `list.sms` (subject: the list), `tag.contacts` (subject: the tag).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from everlist.core.ids import NO_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from everlist.db import Queries, Transaction
+
+
+async def of_account(db: Queries, account_id: UUID) -> dict[str, int]:
+    """The account's own counters by name, without the `contacts.` before it; absent means zero."""
+    rows = await db.rows(
+        """
+        select name, sum(value)::bigint as value
+        from (
+            select name, value from counter where account_id = $1 and name like 'contacts.%' and subject = $2
+            union all
+            select name, change from counter_delta where account_id = $1 and name like 'contacts.%' and subject = $2
+        ) both_parts
+        group by name
+        """,
+        account_id,
+        NO_ID,
+    )
+    return {row["name"].removeprefix("contacts."): row["value"] for row in rows}
+
+
+async def of_subjects(db: Queries, account_id: UUID, name: str, subjects: Sequence[UUID]) -> dict[UUID, int]:
+    """One counter of several lists or tags; each of `subjects` is in the answer."""
+    rows = await db.rows(
+        """
+        select subject, sum(value)::bigint as value
+        from (
+            select subject, value from counter where account_id = $1 and name = $2 and subject = any($3)
+            union all
+            select subject, change from counter_delta where account_id = $1 and name = $2 and subject = any($3)
+        ) both_parts
+        group by subject
+        """,
+        account_id,
+        name,
+        list(subjects),
+    )
+    counts = dict.fromkeys(subjects, 0)
+    counts.update({row["subject"]: row["value"] for row in rows})
+    return counts
+
+
+async def fold(tx: Transaction, account_id: UUID, *, most: int = 50_000) -> int:
+    """Move up to `most` differences of the account into its counters; how many were moved."""
+    return await tx.value(
+        """
+        with taken as (
+            delete from counter_delta d
+            using (
+                select name, subject, delta_id from counter_delta where account_id = $1
+                order by name, subject, delta_id limit $2
+                for update skip locked
+            ) oldest
+            where d.account_id = $1 and d.name = oldest.name and d.subject = oldest.subject
+                and d.delta_id = oldest.delta_id
+            returning d.name, d.subject, d.change
+        ), folded as (
+            insert into counter (account_id, name, subject, value)
+            select $1, name, subject, sum(change) from taken group by name, subject order by name, subject
+            on conflict (account_id, name, subject) do update set value = counter.value + excluded.value
+        )
+        select count(*) from taken
+        """,
+        account_id,
+        most,
+    )
+
+
+async def accounts_to_fold(db: Queries) -> list[UUID]:
+    """The accounts that have differences waiting; walks the index from account to account."""
+    rows = await db.rows(
+        """
+        with recursive waiting as (
+            (select account_id from counter_delta order by account_id limit 1)
+            union all
+            select (select d.account_id from counter_delta d where d.account_id > w.account_id
+                    order by d.account_id limit 1)
+            from waiting w where w.account_id is not null
+        )
+        select account_id from waiting where account_id is not null
+        """
+    )
+    return [row["account_id"] for row in rows]

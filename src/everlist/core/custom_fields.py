@@ -1,0 +1,415 @@
+"""Custom field definitions, and the check of the values that contacts hold of them. V3 contract 4.2."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime  # noqa: TC003 - msgspec reads the annotations
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import msgspec
+
+from everlist.core.dates import parse_date, parse_datetime
+from everlist.core.ids import new_id
+from everlist.core.paging import Page
+from everlist.errors import Conflict, Invalid, LimitReached, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from everlist.db import Queries, Row, Transaction
+
+MAX_FIELDS = 100
+MAX_VALUE = 255
+TYPES = (
+    "string",
+    "text_area",
+    "date",
+    "datetime",
+    "number",
+    "currency",
+    "boolean",
+    "single_select",
+    "multi_select",
+)
+SELECTS = ("single_select", "multi_select")
+DISPLAY_TYPES = ("dropdown", "checkbox", "radio")
+FIRST_CHOICE_ID = 10001
+
+Metadata = dict[str, Any]
+"""display_type, allow_negative, decimal_places, currency_code, integer, display_format: those of the type."""
+
+Value = str | list[str]
+"""What a contact holds of a field: a text, or the ids of the choices."""
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """One choice of a select field. A choice that was taken out stays, with the day it went."""
+
+    choice_id: int
+    choice_label: str
+    display_order: int
+    created_at: datetime
+    updated_at: datetime
+    deleted_at: date | None = None
+
+
+class CustomField(msgspec.Struct, frozen=True):
+    """The definition of a field."""
+
+    custom_field_id: UUID
+    label: str
+    name: str
+    type: str
+    metadata: Metadata
+    version: int
+    choices: tuple[Choice, ...]
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def live_choices(self) -> tuple[Choice, ...]:
+        """The choices that were not taken out, in their order."""
+        live = (choice for choice in self.choices if choice.deleted_at is None)
+        return tuple(sorted(live, key=lambda choice: (choice.display_order, choice.choice_id)))
+
+
+class ChoiceDraft(msgspec.Struct, frozen=True):
+    """A choice as a client sends it."""
+
+    choice_label: str
+    display_order: int | None = None
+    choice_id: int | None = None
+
+
+_choices = msgspec.json.Decoder(tuple[Choice, ...])
+
+
+def _custom_field(row: Row) -> CustomField:
+    return CustomField(
+        row["custom_field_id"],
+        row["label"],
+        row["name"],
+        row["type"],
+        msgspec.json.decode(row["metadata"]) if row["metadata"] else {},
+        row["version"],
+        _choices.decode(row["choices"]) if row["choices"] else (),
+        row["created_at"],
+        row["updated_at"],
+    )
+
+
+def slug(label: str) -> str:
+    """The name that a label gives: lower case, blanks as underscores."""
+    return re.sub(r"\s", "_", label.strip()).lower()
+
+
+async def create(
+    tx: Transaction,
+    account_id: UUID,
+    *,
+    label: str,
+    kind: str,
+    metadata: Metadata,
+    version: int = 1,
+    choices: Sequence[ChoiceDraft] = (),
+    now: datetime,
+) -> CustomField:
+    """Define a field. Raises Invalid, Conflict (the label's name is taken) and LimitReached."""
+    if kind not in TYPES:
+        message = "type does not have a valid value"
+        raise Invalid(message)
+    if version not in (1, 2):
+        message = "version does not have a valid value"
+        raise Invalid(message)
+    metadata = _checked_metadata(kind, metadata, version)
+    _check_choices(kind, metadata, choices)
+    name = slug(label)
+    await _refuse_taken_name(tx, account_id, name, except_id=None)
+    if await tx.value("select count(*) from custom_field where account_id = $1", account_id) >= MAX_FIELDS:
+        message = f"an account may have at most {MAX_FIELDS} custom fields"
+        raise LimitReached(message)
+    made = CustomField(
+        new_id(), label, name, kind, metadata, version, _merged_choices((), choices, now), now, now
+    )
+    await tx.execute(
+        "insert into custom_field"
+        " (account_id, custom_field_id, label, name, type, metadata, version, choices, created_at, updated_at)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)",
+        account_id,
+        made.custom_field_id,
+        label,
+        name,
+        kind,
+        msgspec.json.encode(metadata).decode(),
+        version,
+        msgspec.json.encode(made.choices).decode(),
+        now,
+    )
+    return made
+
+
+async def get(db: Queries, account_id: UUID, custom_field_id: UUID) -> CustomField:
+    """Raises NotFound."""
+    row = await db.row(
+        "select custom_field_id, label, name, type, metadata, version, choices, created_at, updated_at"
+        " from custom_field where account_id = $1 and custom_field_id = $2",
+        account_id,
+        custom_field_id,
+    )
+    if row is None:
+        message = f"no custom field has the id {custom_field_id}"
+        raise NotFound(message)
+    return _custom_field(row)
+
+
+async def replace(
+    tx: Transaction,
+    account_id: UUID,
+    custom_field_id: UUID,
+    *,
+    label: str,
+    choices: Sequence[ChoiceDraft] | None,
+    now: datetime,
+) -> CustomField:
+    """Set the label, and for selects the choices; a choice that is left out is taken out.
+
+    The name follows the label. Raises NotFound, Invalid and Conflict (the label's name is taken).
+    """
+    row = await tx.row(
+        "select custom_field_id, label, name, type, metadata, version, choices, created_at, updated_at"
+        " from custom_field where account_id = $1 and custom_field_id = $2 for no key update",
+        account_id,
+        custom_field_id,
+    )
+    if row is None:
+        message = f"no custom field has the id {custom_field_id}"
+        raise NotFound(message)
+    before = _custom_field(row)
+    _check_choices(before.type, before.metadata, choices or ())
+    known = {choice.choice_id for choice in before.choices}
+    if any(draft.choice_id is not None and draft.choice_id not in known for draft in choices or ()):
+        message = "choice_id does not have a valid value"
+        raise Invalid(message)
+    name = slug(label)
+    if name != before.name:
+        await _refuse_taken_name(tx, account_id, name, except_id=custom_field_id)
+    merged = _merged_choices(before.choices, choices or (), now)
+    if (label, merged) == (before.label, before.choices):
+        return before
+    await tx.execute(
+        "update custom_field set label = $3, name = $4, choices = $5, updated_at = $6"
+        " where account_id = $1 and custom_field_id = $2",
+        account_id,
+        custom_field_id,
+        label,
+        name,
+        msgspec.json.encode(merged).decode(),
+        now,
+    )
+    return CustomField(
+        custom_field_id,
+        label,
+        name,
+        before.type,
+        before.metadata,
+        before.version,
+        merged,
+        before.created_at,
+        now,
+    )
+
+
+async def delete_definition(tx: Transaction, account_id: UUID, custom_field_id: UUID) -> None:
+    """Take the definition away; the values are contacts.delete_custom_field's. Raises NotFound."""
+    gone = await tx.value(
+        "delete from custom_field where account_id = $1 and custom_field_id = $2 returning custom_field_id",
+        account_id,
+        custom_field_id,
+    )
+    if gone is None:
+        message = f"no custom field has the id {custom_field_id}"
+        raise NotFound(message)
+
+
+async def page(
+    db: Queries, account_id: UUID, *, limit: int, from_id: UUID | None = None
+) -> Page[CustomField]:
+    """Definitions, oldest first."""
+    rows = await db.rows(
+        "select custom_field_id, label, name, type, metadata, version, choices, created_at, updated_at"
+        " from custom_field where account_id = $1 and ($2::uuid is null or custom_field_id >= $2)"
+        " order by custom_field_id limit $3",
+        account_id,
+        from_id,
+        limit + 1,
+    )
+    next_id = rows[limit]["custom_field_id"] if len(rows) > limit else None
+    return Page([_custom_field(row) for row in rows[:limit]], next_id)
+
+
+async def lock_existing(
+    tx: Transaction, account_id: UUID, custom_field_ids: Iterable[UUID]
+) -> dict[UUID, CustomField]:
+    """Those of the ids that are fields; they cannot be changed or deleted until this transaction ends."""
+    ids = list(custom_field_ids)
+    if not ids:
+        return {}
+    rows = await tx.rows(
+        "select custom_field_id, label, name, type, metadata, version, choices, created_at, updated_at"
+        " from custom_field where account_id = $1 and custom_field_id = any($2) order by custom_field_id for share",
+        account_id,
+        ids,
+    )
+    return {row["custom_field_id"]: _custom_field(row) for row in rows}
+
+
+def checked_value(field: CustomField, value: str | None, choice_ids: Sequence[str] | None) -> Value | None:
+    """What a contact will hold of the field, from what a client sent; None when that was empty.
+
+    A select field takes `choice_ids`, or in `value` the label or id of one choice. Raises Invalid, which
+    names the field's label.
+    """
+    if field.type in SELECTS:
+        return _checked_choice_ids(field, value, choice_ids)
+    if value is None or value == "":
+        return None
+    checked = _checked_text(field, value)
+    if checked is None or len(checked) > MAX_VALUE:
+        message = f"custom_fields: {field.label} does not have a valid value"
+        raise Invalid(message)
+    return checked
+
+
+def _checked_choice_ids(
+    field: CustomField, value: str | None, choice_ids: Sequence[str] | None
+) -> list[str] | None:
+    wanted = list(dict.fromkeys(choice_ids or ()))
+    if not wanted and value:
+        wanted = [
+            str(choice.choice_id)
+            for choice in field.live_choices
+            if value.casefold() == choice.choice_label.casefold() or value == str(choice.choice_id)
+        ][:1] or [value]
+    # A choice that was taken out is still taken: clients send back the contact they fetched.
+    known = {str(choice.choice_id) for choice in field.choices}
+    if any(choice_id not in known for choice_id in wanted) or (field.type == "single_select" and len(wanted) > 1):
+        message = f"custom_fields: {field.label} does not have a valid value"
+        raise Invalid(message)
+    return wanted or None
+
+
+_NUMBER = re.compile(r"-?\d{1,30}(?:\.(\d{1,10}))?", re.ASCII)
+
+
+def _checked_text(field: CustomField, value: str) -> str | None:  # noqa: PLR0911 - one return a type
+    match field.type:
+        case "string" | "text_area":
+            return value
+        case "boolean":
+            return value.lower() if value.lower() in ("true", "false") else None
+        case "number" | "currency":
+            number = _NUMBER.fullmatch(value)
+            if number is None or (value.startswith("-") and not field.metadata.get("allow_negative", False)):
+                return None
+            decimals = 0 if field.metadata.get("integer") else field.metadata.get("decimal_places", 4)
+            return value if len(number[1] or "") <= decimals else None
+        case "date" if field.version == 1:  # the legacy kind: a text
+            return value
+        case "date":
+            day = parse_date(value)
+            return day.isoformat() if day else None
+        case _:  # datetime
+            return value if parse_datetime(value) or parse_date(value) else None
+
+
+_METADATA_OF = {
+    "number": ("allow_negative", "decimal_places", "integer"),
+    "currency": ("allow_negative", "currency_code", "decimal_places", "integer"),
+    "date": ("display_format",),
+    "datetime": ("display_format",),
+    "single_select": ("display_type",),
+    "multi_select": ("display_type",),
+}
+
+
+def _checked_metadata(kind: str, given: Metadata, version: int) -> Metadata:
+    """The metadata of the type with its defaults; keys that the type does not have are left out."""
+    metadata = {key: given[key] for key in _METADATA_OF.get(kind, ()) if given.get(key) is not None}
+    problems: list[str] = []
+    if kind in SELECTS and "display_type" not in metadata:
+        problems.append("metadata[display_type] is missing")
+    elif kind in SELECTS and metadata["display_type"] not in DISPLAY_TYPES:
+        problems.append("metadata[display_type] does not have a valid value")
+    if kind in ("number", "currency"):
+        metadata.setdefault("allow_negative", False)
+        if not metadata.get("integer", True) and not 1 <= metadata.get("decimal_places", 0) <= 4:
+            problems.append("metadata[decimal_places] does not have a valid value")
+        elif not 0 <= metadata.get("decimal_places", 0) <= 4:
+            problems.append("metadata[decimal_places] does not have a valid value")
+    if "currency_code" in metadata and not re.fullmatch(r"[A-Za-z]{3}", metadata["currency_code"], re.ASCII):
+        problems.append("metadata[currency_code] does not have a valid value")
+    if kind in ("date", "datetime") and version == 2:
+        metadata.setdefault("display_format", "YYYY-MM-DD")
+    if problems:
+        raise Invalid(*problems)
+    return metadata
+
+
+def _check_choices(kind: str, metadata: Metadata, choices: Sequence[ChoiceDraft]) -> None:
+    if kind not in SELECTS:
+        if choices:
+            message = "choices does not have a valid value"
+            raise Invalid(message)
+        return
+    most = 100 if metadata.get("display_type") == "dropdown" else 20
+    labels = [draft.choice_label.casefold() for draft in choices]
+    ids = [draft.choice_id for draft in choices if draft.choice_id is not None]
+    if not choices:
+        message = "choices is missing"
+        raise Invalid(message)
+    if len(choices) > most:
+        message = f"choices does not have a valid value: at most {most}"
+        raise Invalid(message)
+    if len(set(labels)) != len(labels) or len(set(ids)) != len(ids):
+        message = "choices does not have a valid value: each may stand there once"
+        raise Invalid(message)
+
+
+def _merged_choices(
+    before: Sequence[Choice], drafts: Sequence[ChoiceDraft], now: datetime
+) -> tuple[Choice, ...]:
+    """The choices after the drafts: known ones updated or brought back, new ones added, others taken out."""
+    known = {choice.choice_id: choice for choice in before}
+    fresh = max(known, default=FIRST_CHOICE_ID - 1) + 1
+    merged: dict[int, Choice] = {}
+    for order, draft in enumerate(drafts, start=1):
+        display_order = order if draft.display_order is None else draft.display_order
+        old = known.get(draft.choice_id) if draft.choice_id is not None else None
+        if old is None:
+            merged[fresh] = Choice(fresh, draft.choice_label, display_order, now, now)
+            fresh += 1
+        elif (old.choice_label, old.display_order, old.deleted_at) == (draft.choice_label, display_order, None):
+            merged[old.choice_id] = old
+        else:
+            merged[old.choice_id] = Choice(old.choice_id, draft.choice_label, display_order, old.created_at, now)
+    for choice in before:
+        if choice.choice_id not in merged:
+            gone = choice.deleted_at or now.date()
+            merged[choice.choice_id] = msgspec.structs.replace(choice, deleted_at=gone)
+    return tuple(merged[choice_id] for choice_id in sorted(merged))
+
+
+async def _refuse_taken_name(
+    tx: Transaction, account_id: UUID, name: str, *, except_id: UUID | None
+) -> None:
+    taken_by = await tx.value(
+        "select custom_field_id from custom_field"
+        " where account_id = $1 and name = $2 and custom_field_id is distinct from $3",
+        account_id,
+        name,
+        except_id,
+    )
+    if taken_by is not None:
+        message = f"A custom field with this label already exists: {taken_by}"
+        raise Conflict(message)

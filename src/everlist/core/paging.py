@@ -1,0 +1,23 @@
+"""Pages by key: items, and the id that the next page begins with. Never an offset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+T = TypeVar("T")
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True):
+    """One page of a collection."""
+
+    items: Sequence[T]
+    next_id: UUID | None
+    """The id of the first item of the next page; None on the last page."""
+    total: int | None = None
+    """How many items match on all pages; None unless it was asked for."""

@@ -1,0 +1,200 @@
+"""The database: a pool, transactions, and one connection that listens. SQL is literal or it is not run.
+
+No state stays on a pooled connection (no SET, LISTEN or session lock outside a transaction), so the pool
+skips asyncpg's reset query, which would halve the rate of small reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, LiteralString, Protocol, TypeVar
+
+import asyncpg
+
+from everlist.errors import Conflict, EverlistError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+
+T = TypeVar("T")
+Row = asyncpg.Record
+
+_ATTEMPTS = 4
+_IN_THE_WAY = (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+
+
+class Unavailable(EverlistError):
+    """The database cannot be reached, or did not answer in time."""
+
+
+class Queries(Protocol):
+    """What runs a statement: the pool (each statement on its own) or a transaction."""
+
+    async def rows(self, sql: LiteralString, *args: Any) -> Sequence[Row]:
+        """Every row of the answer."""
+        ...
+
+    async def row(self, sql: LiteralString, *args: Any) -> Row | None:
+        """The first row, or None."""
+        ...
+
+    async def value(self, sql: LiteralString, *args: Any) -> Any:
+        """The first column of the first row, or None."""
+        ...
+
+
+class Transaction:
+    """An open transaction; everything run through it commits or vanishes together."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def rows(self, sql: LiteralString, *args: Any) -> Sequence[Row]:
+        return await self._connection.fetch(sql, *args)
+
+    async def row(self, sql: LiteralString, *args: Any) -> Row | None:
+        return await self._connection.fetchrow(sql, *args)
+
+    async def value(self, sql: LiteralString, *args: Any) -> Any:
+        return await self._connection.fetchval(sql, *args)
+
+    async def execute(self, sql: LiteralString, *args: Any) -> str:
+        """Run a statement for its effect; the command tag, such as `UPDATE 3`."""
+        return await self._connection.execute(sql, *args)
+
+
+class Database:
+    """The pool of one process."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], dsn: str) -> None:
+        self._pool = pool
+        self.dsn = dsn
+
+    async def rows(self, sql: LiteralString, *args: Any) -> Sequence[Row]:
+        with _told():
+            return await self._pool.fetch(sql, *args)
+
+    async def row(self, sql: LiteralString, *args: Any) -> Row | None:
+        with _told():
+            return await self._pool.fetchrow(sql, *args)
+
+    async def value(self, sql: LiteralString, *args: Any) -> Any:
+        with _told():
+            return await self._pool.fetchval(sql, *args)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """A transaction that commits when the block ends and rolls back when it raises."""
+        with _told():
+            async with self._pool.acquire() as connection, connection.transaction():
+                yield Transaction(connection)
+
+    async def write(self, operation: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run `operation` in a transaction; again from its start where another writer got in its way.
+
+        Two requests that create one address at once both find it free; the one that commits second
+        fails on the unique index, runs again, and finds the first. Raises Conflict when that happens
+        several times in a row.
+        """
+        for _ in range(_ATTEMPTS):
+            try:
+                async with self.transaction() as tx:
+                    return await operation(tx)
+            except _IN_THE_WAY:
+                continue
+        message = "Another change of the same resource is under way"
+        raise Conflict(message)
+
+    def stats(self) -> tuple[int, int]:
+        """(connections open, connections idle)."""
+        return self._pool.get_size(), self._pool.get_idle_size()
+
+    async def close(self) -> None:
+        """Wait for running statements, then close every connection."""
+        await self._pool.close()
+
+
+async def open_database(dsn: str, *, size: int, statement_timeout: float, name: str) -> Database:
+    """Open a pool of up to `size` connections; a statement may run `statement_timeout` seconds."""
+    pool = await asyncpg.create_pool(
+        dsn,
+        min_size=min(2, size),
+        max_size=size,
+        timeout=10,
+        reset=_leave_nothing_open,
+        server_settings={
+            "application_name": name,
+            "timezone": "UTC",
+            "jit": "off",
+            "statement_timeout": str(int(statement_timeout * 1000)),
+            "idle_in_transaction_session_timeout": "60000",
+        },
+    )
+    return Database(pool, dsn)
+
+
+async def _leave_nothing_open(connection: Connection) -> None:
+    """What the pool runs on release, in place of the reset query: nothing, unless a transaction is open."""
+    if connection.is_in_transaction():
+        await connection.execute("rollback")
+
+
+@contextlib.contextmanager
+def _told() -> Any:
+    """Turn the loss of the database into Unavailable, which an edge answers with 503."""
+    try:
+        yield
+    except (OSError, asyncpg.PostgresConnectionError, asyncpg.QueryCanceledError) as error:
+        raise Unavailable(str(error) or type(error).__name__) from error
+    except (asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError) as error:
+        raise Unavailable(str(error)) from error
+    except (asyncpg.TooManyConnectionsError, asyncpg.InterfaceError) as error:
+        raise Unavailable(str(error)) from error
+
+
+class Listener:
+    """One connection of its own that listens on channels and comes back when it is lost."""
+
+    def __init__(self, dsn: str, heard: dict[str, Callable[[str], None]], lost: Callable[[], None]) -> None:
+        """`heard` maps a channel to what is called with each payload; `lost` is called at every loss."""
+        self._dsn = dsn
+        self._heard = heard
+        self._lost = lost
+        self.connected = False
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        delay = 0.1
+        while True:
+            try:
+                connection = await asyncpg.connect(self._dsn, timeout=10)
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 5.0)
+                continue
+            gone = asyncio.Event()
+            connection.add_termination_listener(lambda _connection: gone.set())
+            try:
+                for channel in self._heard:
+                    await connection.add_listener(channel, self._call)
+                self.connected, delay = True, 0.1
+                await gone.wait()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await asyncio.sleep(delay)
+            finally:
+                self.connected = False
+                self._lost()
+                if not connection.is_closed():
+                    with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                        await connection.close(timeout=2)
+
+    def _call(self, _connection: object, _pid: int, channel: str, payload: object) -> None:
+        self._heard[channel](str(payload))

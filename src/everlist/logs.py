@@ -1,0 +1,44 @@
+"""Structured logs: one JSON object a line on standard error, with no personal data.
+
+What is logged is what happened, how long it took and to which account: never an address, a name, a query
+string, a body or a token. Errors carry the places they passed through, not the values there.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+import structlog
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+def configure(log_format: str) -> None:
+    """Set up logging for this process; `log_format` is `json` or `console`."""
+    renderer = structlog.processors.JSONRenderer() if log_format == "json" else structlog.dev.ConsoleRenderer()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    # What libraries log of their own may quote values: only their warnings pass, without arguments.
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s", force=True)
+
+
+def places(error: BaseException) -> list[str]:
+    """Where an error passed through: `file:line function`, outermost first; none of its values."""
+    found: list[str] = []
+    step: TracebackType | None = error.__traceback__
+    while step is not None:
+        code = step.tb_frame.f_code
+        found.append(f"{code.co_filename}:{step.tb_lineno} {code.co_name}")
+        step = step.tb_next
+    return found

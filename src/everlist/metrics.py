@@ -1,0 +1,46 @@
+"""What /metrics tells: requests and their latency, the connection pool, the background work.
+
+With several web processes prometheus-client keeps the numbers in files of a shared directory
+(`PROMETHEUS_MULTIPROC_DIR`, which `everlist serve` sets), and any process answers for all of them.
+"""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+
+REQUESTS = Counter("everlist_requests", "Requests answered.", ["method", "route", "status"])
+LATENCY = Histogram(
+    "everlist_request_seconds",
+    "Time from the first byte of a request to the last of its answer.",
+    ["method", "route"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+)
+POOL = Gauge(
+    "everlist_pool_connections", "Connections to PostgreSQL.", ["state"], multiprocess_mode="livesum"
+)
+UNFOLDED = Gauge(
+    "everlist_counter_accounts_waiting",
+    "Accounts whose counters have differences to fold.",
+    multiprocess_mode="livemostrecent",
+)
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+def render() -> bytes:
+    """Everything in the text format of Prometheus."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest()
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)
+    return generate_latest(registry)

@@ -1,0 +1,111 @@
+"""Apply the numbered migrations, forward only.
+
+Each `NNNN_name.sql` beside this file runs once, in order, in a transaction of its own together with
+the row that records it. An advisory lock lets one process migrate at a time; a lock timeout keeps a
+migration from queueing behind a long transaction and stopping every other query.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from everlist.errors import StartError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ADVISORY_LOCK = 0x45564552  # "EVER"
+LOCK_TIMEOUT = "10s"
+OLDEST_SERVER = 160000
+
+
+def migrations() -> Iterator[tuple[int, str, str]]:
+    """Every migration as (number, file name, SQL), in order."""
+    for entry in sorted(files(__package__).iterdir(), key=lambda entry: entry.name):
+        number, _, rest = entry.name.partition("_")
+        if number.isdecimal() and rest.endswith(".sql"):
+            yield int(number), entry.name, entry.read_text(encoding="utf-8")
+
+
+def newest() -> int:
+    """The number of the last migration that this program knows."""
+    return max(number for number, _, _ in migrations())
+
+
+async def migrate(dsn: str) -> list[str]:
+    """Bring the database up to date; the names of the migrations that were applied.
+
+    Raises StartError where the server cannot be reached or is too old, or its schema is newer than
+    this program.
+    """
+    connection = await connect(dsn)
+    try:
+        await connection.execute(f"set lock_timeout = '{LOCK_TIMEOUT}'")
+        await connection.execute("select pg_advisory_lock($1)", ADVISORY_LOCK)
+        await connection.execute(
+            "create table if not exists schema_migration"
+            " (number integer primary key, name text not null, applied_at timestamptz not null default now())"
+        )
+        applied = await _applied(connection)
+        _refuse_newer(applied)
+        done: list[str] = []
+        for number, name, sql in migrations():
+            if number not in applied:
+                async with connection.transaction():
+                    await connection.execute(sql)
+                    await connection.execute(
+                        "insert into schema_migration (number, name) values ($1, $2)", number, name
+                    )
+                done.append(name)
+        return done
+    except asyncpg.LockNotAvailableError as error:
+        message = f"the database is busy: a migration waited {LOCK_TIMEOUT} for a lock; try again"
+        raise StartError(message) from error
+    finally:
+        await connection.close()
+
+
+async def check(dsn: str) -> None:
+    """Raise StartError unless the schema is exactly the one this program was made for."""
+    connection = await connect(dsn)
+    try:
+        exists = await connection.fetchval("select to_regclass('schema_migration') is not null")
+        applied: set[int] = await _applied(connection) if exists else set()
+    finally:
+        await connection.close()
+    _refuse_newer(applied)
+    if newest() not in applied:
+        message = "the database schema is older than this program: run `everlist migrate`"
+        raise StartError(message)
+
+
+async def connect(dsn: str) -> asyncpg.Connection[asyncpg.Record]:
+    """One connection, outside any pool; StartError says in a line why there is none."""
+    try:
+        connection = await asyncpg.connect(dsn, timeout=10)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        message = f"the database cannot be reached: {reason}"
+        raise StartError(message) from error
+    version = int(await connection.fetchval("show server_version_num"))
+    if version < OLDEST_SERVER:
+        await connection.close()
+        message = f"PostgreSQL {version // 10000} is too old: Everlist needs 16 or newer"
+        raise StartError(message)
+    return connection
+
+
+async def _applied(connection: asyncpg.Connection[asyncpg.Record]) -> set[int]:
+    return {row["number"] for row in await connection.fetch("select number from schema_migration")}
+
+
+def _refuse_newer(applied: set[int]) -> None:
+    if applied and max(applied) > newest():
+        message = (
+            f"the database schema is at {max(applied)}, newer than this program knows ({newest()}):"
+            " install the Everlist that it belongs to, or a later one"
+        )
+        raise StartError(message)

@@ -1,0 +1,46 @@
+"""The V3 contract: the whole surface as one list. More specific paths come first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.routing import Route
+
+from everlist.v3 import contact_custom_fields, contact_lists, contact_tags, contacts
+from everlist.v3.http import authorized
+
+if TYPE_CHECKING:
+    from everlist.v3.http import Handler
+
+
+def _route(method: str, path: str, handler: Handler, scope: str = "contact_data") -> Route:
+    path = "/v3" + path
+    return Route(path, authorized(handler, path, scope), methods=[method], name=handler.__name__)
+
+
+routes = [
+    _route("GET", "/contacts", contacts.get_all_contacts),
+    _route("POST", "/contacts", contacts.create_contact),
+    _route("POST", "/contacts/sign_up_form", contacts.create_or_update_contact),
+    _route("GET", "/contacts/counts", contacts.get_contact_counts),
+    _route("GET", "/contacts/contact_id_xrefs", contacts.get_contact_id_xrefs),
+    _route("GET", "/contacts/sms_engagement_history/{contact_id}", contacts.get_sms_engagement_history),
+    _route("PUT", "/contacts/resubscribe/{contact_id}", contacts.resubscribe_contact),
+    _route("GET", "/contacts/{contact_id}", contacts.get_contact_by_id),
+    _route("PUT", "/contacts/{contact_id}", contacts.update_contact),
+    _route("DELETE", "/contacts/{contact_id}", contacts.delete_contact),
+    _route("GET", "/contact_lists", contact_lists.get_lists),
+    _route("POST", "/contact_lists", contact_lists.create_list),
+    _route("GET", "/contact_lists/list_id_xrefs", contact_lists.get_list_id_xrefs),
+    _route("GET", "/contact_lists/{list_id}", contact_lists.get_list),
+    _route("PUT", "/contact_lists/{list_id}", contact_lists.update_list),
+    _route("GET", "/contact_custom_fields", contact_custom_fields.get_all_custom_fields),
+    _route("POST", "/contact_custom_fields", contact_custom_fields.post_custom_field),
+    _route("GET", "/contact_custom_fields/{custom_field_id}", contact_custom_fields.get_custom_field),
+    _route("PUT", "/contact_custom_fields/{custom_field_id}", contact_custom_fields.put_custom_field),
+    _route("DELETE", "/contact_custom_fields/{custom_field_id}", contact_custom_fields.delete_custom_field),
+    _route("GET", "/contact_tags", contact_tags.get_tags),
+    _route("POST", "/contact_tags", contact_tags.post_tag),
+    _route("GET", "/contact_tags/{tag_id}", contact_tags.get_tag),
+    _route("PUT", "/contact_tags/{tag_id}", contact_tags.put_tag),
+]
