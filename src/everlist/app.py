@@ -27,7 +27,7 @@ from everlist.schema.migrate import check
 from everlist.v3.http import NOT_FOUND, VALIDATION, error_response
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, Callable
 
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -43,7 +43,7 @@ def create_app(
     """The application on the database at `dsn`, whose schema must be current. `clock` tells the time in UTC."""
 
     @contextlib.asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncGenerator[None]:
         await check(dsn)
         db = await open_database(
             dsn,

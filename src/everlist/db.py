@@ -16,7 +16,7 @@ import asyncpg
 from everlist.errors import Conflict, EverlistError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 
     from asyncpg.pool import PoolConnectionProxy
 
@@ -91,7 +91,7 @@ class Database:
             return await self._pool.fetchval(sql, *args)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
+    async def transaction(self) -> AsyncGenerator[Transaction]:
         """A transaction that commits when the block ends and rolls back when it raises."""
         with _told():
             async with self._pool.acquire() as connection, connection.transaction():
@@ -123,21 +123,25 @@ class Database:
 
 
 async def open_database(dsn: str, *, size: int, statement_timeout: float, name: str) -> Database:
-    """Open a pool of up to `size` connections; a statement may run `statement_timeout` seconds."""
-    pool = await asyncpg.create_pool(
-        dsn,
-        min_size=min(2, size),
-        max_size=size,
-        timeout=10,
-        reset=_leave_nothing_open,
-        server_settings={
-            "application_name": name,
-            "timezone": "UTC",
-            "jit": "off",
-            "statement_timeout": str(int(statement_timeout * 1000)),
-            "idle_in_transaction_session_timeout": "60000",
-        },
-    )
+    """Open a pool of up to `size` connections; a statement may run `statement_timeout` seconds.
+
+    Raises Unavailable.
+    """
+    with _told():
+        pool = await asyncpg.create_pool(
+            dsn,
+            min_size=min(2, size),
+            max_size=size,
+            timeout=10,
+            reset=_leave_nothing_open,
+            server_settings={
+                "application_name": name,
+                "timezone": "UTC",
+                "jit": "off",
+                "statement_timeout": str(int(statement_timeout * 1000)),
+                "idle_in_transaction_session_timeout": "60000",
+            },
+        )
     return Database(pool, dsn)
 
 
@@ -147,17 +151,25 @@ async def _leave_nothing_open(connection: Connection) -> None:
         await connection.execute("rollback")
 
 
+_NOT_THERE = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # shutting down, starting up, statement timeout
+    asyncpg.InsufficientResourcesError,  # too many connections, out of memory, disk full
+    asyncpg.InterfaceError,  # the connection or the pool is closed
+)
+
+
 @contextlib.contextmanager
-def _told() -> Any:
+def _told() -> Generator[None]:
     """Turn the loss of the database into Unavailable, which an edge answers with 503."""
     try:
         yield
-    except (OSError, asyncpg.PostgresConnectionError, asyncpg.QueryCanceledError) as error:
-        raise Unavailable(str(error) or type(error).__name__) from error
-    except (asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError) as error:
-        raise Unavailable(str(error)) from error
-    except (asyncpg.TooManyConnectionsError, asyncpg.InterfaceError) as error:
-        raise Unavailable(str(error)) from error
+    except ValueError:  # asyncpg: an argument does not fit its type, which is a fault of ours
+        raise
+    except _NOT_THERE as error:
+        message = str(error).partition("\n")[0] or type(error).__name__
+        raise Unavailable(message) from error
 
 
 class Listener:

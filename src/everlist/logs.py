@@ -29,8 +29,20 @@ def configure(log_format: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    # What libraries log of their own may quote values: only their warnings pass, without arguments.
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s", force=True)
+    logging.basicConfig(level=logging.WARNING, handlers=[_Forward()], force=True)
+
+
+class _Forward(logging.Handler):
+    """What libraries log of their own: warnings and errors, as templates, since their arguments are values."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        structlog.get_logger().warning(
+            "library",
+            logger=record.name,
+            template=str(record.msg),
+            **({"error": type(error).__name__, "at": places(error)} if error else {}),
+        )
 
 
 def places(error: BaseException) -> list[str]:

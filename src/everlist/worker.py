@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from typing import TYPE_CHECKING
 
 import structlog
@@ -38,6 +39,14 @@ async def run(settings: Settings, dsn: str, stop: asyncio.Event) -> None:
                 await _wait(stop, FOLD_SECONDS)
     finally:
         await db.close()
+
+
+async def run_until_signal(settings: Settings, dsn: str) -> None:
+    """Work until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await run(settings, dsn, stop)
 
 
 async def fold_all(db: Database) -> int:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 SCOPES = ("contact_data", "campaign_data", "account_read", "account_update", "offline_access")
 """V3 contract 2.4."""
 
+DEFAULT_SCOPES = ("contact_data", "campaign_data", "account_read", "account_update")
+"""What a token may do unless told otherwise: everything but the issue of refresh tokens."""
+
 REVOKED_CHANNEL = "everlist_token_revoked"
 _CACHED_TOKENS = 10_000
 _CACHED_SECONDS = 60.0

@@ -24,7 +24,7 @@ OLDEST_SERVER = 160000
 
 def migrations() -> Iterator[tuple[int, str, str]]:
     """Every migration as (number, file name, SQL), in order."""
-    for entry in sorted(files(__package__).iterdir(), key=lambda entry: entry.name):
+    for entry in sorted(files("everlist.schema").iterdir(), key=lambda entry: entry.name):
         number, _, rest = entry.name.partition("_")
         if number.isdecimal() and rest.endswith(".sql"):
             yield int(number), entry.name, entry.read_text(encoding="utf-8")

@@ -489,7 +489,7 @@ _SOURCES = {"Account": "A", "Contact": "C", "System": "S"}
 
 def _sms_event_out(contact_id: UUID, event: contacts.SmsEvent) -> SmsEventOut:
     details = event.details
-    state, action = _STATES.get(event.permission_after or "", (None, event.permission_after))
+    state, action = _STATES.get(event.permission_after or "", (None, event.permission_after or ""))
     at = whole_seconds(event.at)
     history = {
         "state": state,

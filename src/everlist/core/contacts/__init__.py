@@ -6,6 +6,7 @@ from everlist.core.contacts.identity import parse_email
 from everlist.core.contacts.model import SMS_PERMISSIONS, Act, Contact, ContactDraft
 from everlist.core.contacts.read import (
     INCLUDES,
+    SmsEvent,
     count,
     count_new_subscribers,
     counts,
@@ -32,6 +33,7 @@ __all__ = [
     "Contact",
     "ContactDraft",
     "ContactFilter",
+    "SmsEvent",
     "apply",
     "count",
     "count_new_subscribers",
@@ -46,4 +48,5 @@ __all__ = [
     "replace",
     "request_resubscribe",
     "sign_up",
+    "sms_history",
 ]

@@ -75,7 +75,7 @@ def contact_of(row: Row) -> Contact:
         None if value is None else decode(value)
         for decode, value in zip(_decoders, values[_CORE_COLUMNS:], strict=False)
     ]
-    return Contact(*values[:_CORE_COLUMNS], *decoded, *values[_CORE_COLUMNS + len(_decoders) :])  # type: ignore[arg-type]
+    return Contact(*values[:_CORE_COLUMNS], *decoded, *values[_CORE_COLUMNS + len(_decoders) :])
 
 
 async def get(
@@ -127,11 +127,10 @@ async def count(db: Queries, account_id: UUID, wanted: ContactFilter) -> int:
     if wanted == ContactFilter(wanted.statuses):
         by_name = await counters.of_account(db, account_id)
         return sum(by_name.get(name, 0) for name in _counters_of(wanted.statuses))
-    simple = ContactFilter(list_ids=wanted.list_ids, tag_ids=wanted.tag_ids)
-    if wanted == simple and len((wanted.list_ids or ()) + (wanted.tag_ids or ())) == 1:
+    subjects = (*(wanted.list_ids or ()), *(wanted.tag_ids or ()))
+    if len(subjects) == 1 and wanted == ContactFilter(list_ids=wanted.list_ids, tag_ids=wanted.tag_ids):
         name = "list.members" if wanted.list_ids else "tag.contacts"
-        (subject,) = wanted.list_ids or wanted.tag_ids or ()
-        return (await counters.of_subjects(db, account_id, name, [subject]))[subject]
+        return (await counters.of_subjects(db, account_id, name, subjects))[subjects[0]]
     args: list[Any] = [account_id]
     return await db.value(
         "select count(*) from contact c where c.account_id = $1" + conditions(wanted, args), *args

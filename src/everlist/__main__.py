@@ -1,0 +1,5 @@
+"""`python -m everlist` is `everlist`."""
+
+from everlist.cli import main
+
+main()

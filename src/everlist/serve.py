@@ -1,0 +1,211 @@
+"""`everlist serve`: PostgreSQL, the schema, the web processes and the worker, brought up and down together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+import structlog
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from everlist import demo, logs, settings
+from everlist.db import open_database
+from everlist.embedded import Cluster
+from everlist.errors import StartError
+from everlist.processes import stop_with_parent
+from everlist.schema.migrate import migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from starlette.types import ASGIApp
+
+    from everlist.settings import Settings
+
+log = structlog.get_logger()
+
+_WATCH_SECONDS = 2.0
+_STOP_SECONDS = 20
+
+
+@contextlib.contextmanager
+def database(config: Settings) -> Generator[str]:
+    """The DSN of the database of these settings: one that is given, or the embedded one, which is started."""
+    if config.database_url is not None:
+        yield config.database_url
+        return
+    cluster = Cluster(config.data_dir)
+    dsn = cluster.start()
+    ended = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(cluster, ended), name="watch PostgreSQL", daemon=True)
+    watcher.start()
+    try:
+        yield dsn
+    finally:
+        ended.set()
+        watcher.join()
+        cluster.stop()
+
+
+def _watch(cluster: Cluster, ended: threading.Event) -> None:
+    """Bring PostgreSQL back where its supervisor was killed."""
+    while not ended.wait(_WATCH_SECONDS):
+        try:
+            cluster.ensure_running()
+        except StartError as error:
+            log.error("PostgreSQL does not come back", error=str(error))
+
+
+def run(config: Settings, *, host: str, port: int, workers: int, worker: bool, demo_account: bool) -> None:
+    """Serve until SIGTERM or SIGINT. Raises StartError."""
+    logs.configure(config.log_format)
+    # Asked to stop, before uvicorn runs or after it has ended: leave through every `finally` below.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
+    with _listening_socket(host, port) as listening, database(config) as dsn:
+        asyncio.run(migrate(dsn))
+        token = asyncio.run(_make_demo(config, dsn)) if demo_account else None
+        # Children take what was settled here; the embedded server is theirs by its DSN, and ours to keep.
+        os.environ.update(
+            EVERLIST_DATA_DIR=str(config.data_dir),
+            EVERLIST_DATABASE_URL=dsn,
+            EVERLIST_SECRET_KEY=config.secret_key,
+        )
+        with _metrics_directory(), _worker(worker):
+            _announce(listening, token)
+            _serve(listening, workers)
+
+
+def _leave(_number: int, _frame: object) -> None:
+    raise SystemExit(0)
+
+
+def web_app() -> ASGIApp:
+    """The application of one of several web processes, from the environment that run() made."""
+    from everlist.app import create_app  # noqa: PLC0415 - the metrics' directory must be set before
+
+    config = settings.load()
+    logs.configure(config.log_format)
+    return create_app(config, config.database_url or "")
+
+
+def several_web_app() -> ASGIApp:
+    """The same, for a process that ends with the one that started it."""
+    stop_with_parent()
+    return web_app()
+
+
+def _serve(listening: socket.socket, workers: int) -> None:
+    config = uvicorn.Config(
+        "everlist.serve:web_app" if workers == 1 else "everlist.serve:several_web_app",
+        factory=True,
+        workers=workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+    )
+    server = uvicorn.Server(config)
+    if workers == 1:
+        server.run(sockets=[listening])
+        if not server.started:
+            message = "the web server did not start; the log says why"
+            raise StartError(message)
+    else:
+        Multiprocess(config, sockets=[listening]).run()
+
+
+@contextlib.contextmanager
+def _listening_socket(host: str, port: int) -> Generator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((host, port))
+            listening.listen(2048)
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            message = f"cannot listen on {host}, port {port}: {reason}; choose another with --host or --port"
+            raise StartError(message) from error
+        listening.set_inheritable(True)
+        yield listening
+
+
+@contextlib.contextmanager
+def _metrics_directory() -> Generator[None]:
+    """The folder that the web processes share their numbers in; gone when they are."""
+    directory = tempfile.mkdtemp(prefix="everlist-metrics-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
+    try:
+        yield
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _worker(wanted: bool) -> Generator[None]:  # noqa: FBT001
+    """The background worker as a process of its own, started again whenever it ends."""
+    if not wanted:
+        yield
+        return
+    ended = threading.Event()
+    command = [sys.executable, "-m", "everlist", "worker", "--with-parent"]
+    current = [subprocess.Popen(command)]  # noqa: S603 - our own program
+
+    def keep() -> None:
+        while not ended.wait(0.5):
+            if (code := current[0].poll()) is not None and not ended.wait(1.0):
+                log.error("the worker ended and is started again", exit_status=code)
+                current[0] = subprocess.Popen(command)  # noqa: S603
+
+    keeper = threading.Thread(target=keep, name="keep the worker", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        keeper.join()
+        current[0].send_signal(signal.SIGTERM)
+        try:
+            current[0].wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            current[0].kill()
+            current[0].wait()
+
+
+async def _make_demo(config: Settings, dsn: str) -> str:
+    db = await open_database(dsn, size=1, statement_timeout=300, name="everlist demo")
+    try:
+        _, token = await db.write(lambda tx: demo.make(tx, now=datetime.now(UTC)))
+    finally:
+        await db.close()
+    return token
+
+
+def _announce(listening: socket.socket, token: str | None) -> None:
+    host, port = listening.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - the address to show, not to bind
+        host = "localhost"
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    click.echo(f"Everlist answers at  {url}/v3")
+    if token:
+        click.echo(f"Token of the demo    {token}")
+        click.echo("Try it:")
+        click.echo(f"  curl -H 'Authorization: Bearer {token}' '{url}/v3/contacts?limit=2&include_count=true'")
+    else:
+        click.echo("Make a token with    everlist token create")
+    click.echo("Stop it with Ctrl-C.")
+    sys.stdout.flush()

@@ -1,0 +1,51 @@
+"""A server in this process on a real port, for tests over real HTTP."""
+
+from __future__ import annotations
+
+import socket
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Self
+
+import uvicorn
+
+from everlist import logs
+from everlist.app import create_app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anyio.from_thread import BlockingPortal
+
+    from everlist.settings import Settings
+
+
+class Server:
+    """Everlist on 127.0.0.1, run by the portal's event loop between enter and exit."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        dsn: str,
+        portal: BlockingPortal,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        logs.configure("json")
+        app = create_app(settings, dsn, clock=clock)
+        self._uvicorn = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._portal = portal
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.token = ""
+
+    def __enter__(self) -> Self:
+        self._serving = self._portal.start_task_soon(self._uvicorn.serve, [self._socket])
+        # The socket listens already: the first connection waits until the server takes it.
+        with socket.create_connection(self._socket.getsockname(), timeout=30):
+            pass
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._uvicorn.should_exit = True
+        self._serving.result(timeout=30)
+        self._socket.close()
