@@ -2,6 +2,9 @@
 
 Around each request: an id (taken from `X-Request-Id` where it is sane), a limit on the body, one line in
 the log, the numbers of /metrics, and an answer in the contract's shape where something of ours fails.
+
+Everything passes through here, so it is plain ASGI over Starlette's router, and the routes of an API are
+found by dictionary.
 """
 
 from __future__ import annotations
@@ -14,20 +17,20 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from starlette.applications import Starlette
+from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Match, Route, Router
+from uuid_utils import uuid7
 
 from everlist import __version__, logs, metrics, v3
-from everlist.core.ids import new_id
 from everlist.core.tokens import REVOKED_CHANNEL, Keyring
 from everlist.db import Listener, Unavailable, open_database
 from everlist.schema.migrate import check
 from everlist.v3.http import NOT_FOUND, VALIDATION, error_response
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -43,7 +46,7 @@ def create_app(
     """The application on the database at `dsn`, whose schema must be current. `clock` tells the time in UTC."""
 
     @contextlib.asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncGenerator[None]:
+    async def lifespan(app: _Application) -> AsyncGenerator[None]:
         await check(dsn)
         db = await open_database(
             dsn,
@@ -64,18 +67,14 @@ def create_app(
                 await listening
             await db.close()
 
-    app = Starlette(
-        routes=[
-            Route("/healthz", _healthz, methods=["GET"]),
-            Route("/readyz", _readyz, methods=["GET"]),
-            Route("/metrics", _metrics, methods=["GET"]),
-            *v3.routes,
-        ],
-        exception_handlers={HTTPException: _http_exception, Exception: _failed},
-        lifespan=lifespan,
-    )
-    app.router.redirect_slashes = False
-    return _Outermost(app, settings.max_body_bytes)
+    routes = [
+        Route("/healthz", _healthz, methods=["GET"]),
+        Route("/readyz", _readyz, methods=["GET"]),
+        Route("/metrics", _metrics, methods=["GET"]),
+        *v3.routes,
+    ]
+    router = Router([_ByPath(v3.routes), *routes], redirect_slashes=False, lifespan=lifespan)
+    return _Application(router, settings.max_body_bytes)
 
 
 async def _healthz(_request: Request) -> Response:
@@ -99,42 +98,77 @@ async def _metrics(request: Request) -> Response:
     return Response(metrics.render(), media_type=metrics.CONTENT_TYPE)
 
 
-async def _http_exception(_request: Request, error: Exception) -> Response:
+def _refusal(error: HTTPException) -> Response:
     """What the router refuses: an unknown path, a method that the path does not have, a body that is too big."""
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     texts = {
         404: (NOT_FOUND, "Nothing is at this path"),
         405: ("contacts.api.method_not_allowed", "Method not allowed"),
         413: (VALIDATION, "The body is too big"),
     }
-    key, text = texts.get(status, (VALIDATION, "Bad request"))
-    return error_response(status, key, text, headers)
+    key, text = texts.get(error.status_code, (VALIDATION, "Bad request"))
+    return error_response(error.status_code, key, text, dict(error.headers or {}))
 
 
-async def _failed(_request: Request, _error: Exception) -> Response:
-    """A fault of ours."""
-    return error_response(500, "contacts.api.internal_error", "There was an internal problem")
-
-
+_FAULT = error_response(500, "contacts.api.internal_error", "There was an internal problem")
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,100}", re.ASCII)
 
 
-class _Outermost:
-    """The wrapper around every request, written as plain ASGI because everything passes through it."""
+class _ByPath(BaseRoute):
+    """Routes as a tree of the parts of their paths; a part in braces takes anything.
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
-        self.app = app
+    It finds what matching one route after the other would find, where the more specific path comes first;
+    what it does not find is left to the routes themselves.
+    """
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._tree: dict[str | None, Any] = {}
+        for route in routes:
+            node = self._tree
+            parts = route.path.split("/")[1:]
+            for part in parts:
+                node = node.setdefault(None if part.startswith("{") else part, {})
+            names = [part.strip("{}") for part in parts if part.startswith("{")]
+            for method in route.methods or ():
+                node.setdefault("/" + method, (route, names))
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if scope["type"] != "http" or scope.get("root_path"):
+            return Match.NONE, {}
+        node, values = self._tree, list[str]()
+        for part in scope["path"].split("/")[1:]:
+            child = node.get(part)
+            if child is None:
+                child = node.get(None)
+                if child is None or not part:
+                    return Match.NONE, {}
+                values.append(part)
+            node = child
+        route, names = node.get("/" + scope["method"], (None, ()))
+        if route is None:
+            return Match.NONE, {}
+        return Match.FULL, {"endpoint": route.app, "path_params": dict(zip(names, values, strict=True))}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await scope["endpoint"](scope, receive, send)
+
+
+class _Application:
+    """The wrapper around every request; the `app` of the requests within."""
+
+    def __init__(self, router: Router, max_body_bytes: int) -> None:
+        self.state = State()
+        self._router = router
         self._max_body_bytes = max_body_bytes
         self._numbers: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self._router(scope, receive, send)
             return
         began = perf_counter()
-        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
-        request_id = given if _SANE_ID.fullmatch(given) else str(new_id())
+        given = _header(scope, b"x-request-id").decode("latin-1")
+        request_id = given if _SANE_ID.fullmatch(given) else str(uuid7())
         scope["request_id"] = request_id
         header = (b"x-request-id", request_id.encode())
         status = 0
@@ -147,16 +181,22 @@ class _Outermost:
             await send(message)
 
         try:
-            await self.app(scope, self._limited(scope, receive), send_with_id)
-        except Exception as error:  # noqa: BLE001 - it was answered by _failed; here it is logged, and ends
-            log.error("request failed", request_id=request_id, error=type(error).__name__, at=logs.places(error))
+            await self._router(scope, self._limited(scope, receive), send_with_id)
+        except Exception as error:  # noqa: BLE001 - it is answered and logged here, and ends
+            response = _FAULT
+            if isinstance(error, HTTPException):
+                response = _refusal(error)
+            else:
+                log.error("request failed", request_id=request_id, error=type(error).__name__, at=logs.places(error))
+            if not status:
+                await response(scope, receive, send_with_id)
         finally:
             self._count(scope, status, perf_counter() - began, request_id)
 
     def _limited(self, scope: Scope, receive: Receive) -> Receive:
         """`receive` that raises 413 once the body is longer than it may be."""
-        length = next((value for name, value in scope["headers"] if name == b"content-length"), None)
-        declared = int(length) if length is not None and length.isdigit() else None
+        length = _header(scope, b"content-length")
+        declared = int(length) if length.isdigit() else None
         if declared is not None and declared <= self._max_body_bytes:
             return receive
         received = declared or 0
@@ -188,8 +228,16 @@ class _Outermost:
             route=route,
             status=status,
             milliseconds=round(seconds * 1000, 2),
-            account_id=str(scope.get("account_id", "")),
+            account_id=scope.get("account_id", ""),
         )
+
+
+def _header(scope: Scope, name: bytes) -> bytes:
+    """The value of a header of the request, empty if it has none."""
+    for header in scope["headers"]:
+        if header[0] == name:
+            return header[1]
+    return b""
 
 
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))

@@ -6,10 +6,12 @@ string, a body or a token. Errors carry the places they passed through, not the 
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from typing import TYPE_CHECKING
 
+import msgspec
 import structlog
 
 if TYPE_CHECKING:
@@ -18,18 +20,26 @@ if TYPE_CHECKING:
 
 def configure(log_format: str) -> None:
     """Set up logging for this process; `log_format` is `json` or `console`."""
-    renderer = structlog.processors.JSONRenderer() if log_format == "json" else structlog.dev.ConsoleRenderer()
+    as_json = log_format == "json"
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            renderer,
+            _json if as_json else structlog.dev.ConsoleRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Bytes go out in one write, so that a line of one process never ends in a line of another.
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer) if as_json else structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_Forward()], force=True)
+
+
+def _json(_logger: object, _method: str, event: structlog.typing.EventDict) -> bytes:
+    try:
+        return msgspec.json.encode(event, enc_hook=repr)
+    except UnicodeEncodeError:  # a lone surrogate, as in the name of a file
+        return json.dumps(event, default=repr).encode()
 
 
 class _Forward(logging.Handler):

@@ -1,44 +1,42 @@
-"""The background process: folds counters. One or many may run beside one database."""
+"""The background process: runs activities and folds counters. One or many may work on one database.
+
+Each of its lanes claims an account, runs that account's oldest activity chunk by chunk, and gives the
+account back. It is woken by a notification when work arrives, and looks by itself every second.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import structlog
 
-from everlist import metrics
-from everlist.core import counters
-from everlist.db import Unavailable, open_database
+from everlist import logs, metrics
+from everlist.core import activities, counters
+from everlist.core.activities import WORK_CHANNEL, Activity, NotMine
+from everlist.core.bulk import KINDS
+from everlist.core.contacts import Act
+from everlist.core.ids import new_id
+from everlist.db import Listener, Unavailable, open_database
+from everlist.errors import Conflict
 from everlist.schema.migrate import check
 
 if TYPE_CHECKING:
-    from everlist.db import Database
+    from everlist.db import Database, Transaction
     from everlist.settings import Settings
 
 log = structlog.get_logger()
 
+LANES = 2
 FOLD_SECONDS = 1.0
-
-
-async def run(settings: Settings, dsn: str, stop: asyncio.Event) -> None:
-    """Work until `stop` is set."""
-    await check(dsn)
-    db = await open_database(
-        dsn, size=2, statement_timeout=settings.statement_timeout_seconds, name="everlist worker"
-    )
-    try:
-        while not stop.is_set():
-            try:
-                moved = await fold_all(db)
-            except Unavailable as error:
-                log.warning("the database does not answer", error=type(error).__name__)
-                moved = 0
-            if not moved:
-                await _wait(stop, FOLD_SECONDS)
-    finally:
-        await db.close()
+POLL_SECONDS = 1.0
+BEAT_SECONDS = 2.0
+CHUNK_TIMEOUT_SECONDS = 600
+ATTEMPTS = 5
 
 
 async def run_until_signal(settings: Settings, dsn: str) -> None:
@@ -47,6 +45,127 @@ async def run_until_signal(settings: Settings, dsn: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await run(settings, dsn, stop)
+
+
+async def run(settings: Settings, dsn: str, stop: asyncio.Event) -> None:
+    """Work until `stop` is set; the chunk under way is finished first."""
+    await check(dsn)
+    db = await open_database(dsn, size=LANES * 2 + 1, statement_timeout=CHUNK_TIMEOUT_SECONDS, name="everlist worker")
+    worker = Worker(db, settings.secret_key.encode(), stop)
+    listener = Listener(dsn, {WORK_CHANNEL: lambda _payload: worker.wake()}, lambda: None)
+    listening = asyncio.create_task(listener.run())
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(worker.fold())
+            for _ in range(LANES):
+                group.create_task(worker.work())
+            await stop.wait()
+            worker.wake()
+    finally:
+        listening.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await listening
+        await db.close()
+
+
+class Worker:
+    """The tasks of one worker process."""
+
+    def __init__(self, db: Database, hash_key: bytes, stop: asyncio.Event) -> None:
+        self._db = db
+        self._hash_key = hash_key
+        self._stop = stop
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """There is work, or it is time to stop."""
+        self._woken.set()
+
+    async def fold(self) -> None:
+        """Fold counters until stopped."""
+        while not self._stop.is_set():
+            moved = 0
+            try:
+                moved = await fold_all(self._db)
+            except Unavailable as error:
+                log.warning("the database does not answer", error=type(error).__name__)
+            if not moved:
+                await _wait(self._stop, FOLD_SECONDS)
+
+    async def work(self) -> None:
+        """Run activities, one at a time, until stopped."""
+        while not self._stop.is_set():
+            self._woken.clear()
+            try:
+                worked = await self.run_one()
+            except Unavailable as error:
+                log.warning("the database does not answer", error=type(error).__name__)
+                await _wait(self._stop, 0.5)
+                continue
+            if not worked:
+                await _wait(self._woken, POLL_SECONDS)
+
+    async def run_one(self) -> bool:
+        """Claim a lane and run its next activity to the end; False where nothing waits."""
+        me = new_id()
+        account_id = await self._db.write(lambda tx: activities.claim(tx, me, now=_now()))
+        if account_id is None:
+            return False
+        beating = asyncio.create_task(self._beat(account_id, me))
+        try:
+            activity = await self._db.write(lambda tx: activities.take_next(tx, account_id, me, now=_now()))
+            if activity is not None:
+                await self._run(activity, me)
+        except NotMine:
+            log.warning("another worker took the activity over", account_id=str(account_id))
+        finally:
+            beating.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await beating
+        await self._db.write(lambda tx: activities.release(tx, account_id, me, now=_now()))
+        return True
+
+    async def _run(self, activity: Activity, me: UUID) -> None:
+        log.info("activity begins", activity_id=str(activity.activity_id), kind=activity.kind)
+        failures = 0
+        while activity.state == activities.PROCESSING and not self._stop.is_set():
+            before = activity
+
+            async def chunk(tx: Transaction, before: Activity = before) -> Activity:
+                act = Act(
+                    before.operation, _now(), self._hash_key, before.request_id, before.token_id, before.activity_id
+                )
+                progress = await KINDS[before.kind](tx, before, act)
+                return await activities.advance(tx, before, me, progress, now=act.now)
+
+            try:
+                activity = await self._db.write(chunk)
+                failures = 0
+            except (NotMine, Unavailable):
+                raise
+            except Conflict:
+                await _wait(self._stop, 0.2)  # other writers were in the way again and again
+            except Exception as error:  # noqa: BLE001 - whatever it is, the account's queue goes on
+                failures += 1
+                log.error(
+                    "a chunk failed",
+                    activity_id=str(activity.activity_id),
+                    error=type(error).__name__,
+                    at=logs.places(error),
+                )
+                if failures >= ATTEMPTS:
+                    reason = f"the activity could not go on: {type(error).__name__}"
+                    failed = activity
+                    await self._db.write(lambda tx: activities.fail(tx, failed, me, reason, now=_now()))
+                    return
+                await _wait(self._stop, 0.2 * 2**failures)
+        log.info("activity ends", activity_id=str(activity.activity_id), kind=activity.kind, state=activity.state)
+
+    async def _beat(self, account_id: UUID, me: UUID) -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            with contextlib.suppress(Unavailable):
+                await activities.beat(self._db, account_id, me, now=_now())
 
 
 async def fold_all(db: Database) -> int:
@@ -60,9 +179,11 @@ async def fold_all(db: Database) -> int:
     return moved
 
 
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    try:
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        pass
+            await event.wait()

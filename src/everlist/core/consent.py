@@ -113,7 +113,9 @@ def _opted_in_again(before: EmailConsent, source: str, requested: str, now: date
             " the contact unsubscribed and only the contact can subscribe again"
         )
         raise Invalid(message)
-    permission = EXPLICIT if source == BY_CONTACT and requested in MAILABLE else requested
-    return EmailConsent(
-        permission, source, now if permission in MAILABLE else before.opt_in_at, confirmed_at=before.confirmed_at
-    )
+    if requested not in MAILABLE:
+        return EmailConsent(
+            requested, before.opt_in_source, before.opt_in_at, confirmed_at=before.confirmed_at
+        )
+    permission = EXPLICIT if source == BY_CONTACT else requested
+    return EmailConsent(permission, source, now, confirmed_at=before.confirmed_at)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from everlist.db import Queries, Row, Transaction
 
 MAX_FIELDS = 100
+MAX_NAME = 50
 MAX_VALUE = 255
 TYPES = (
     "string",
@@ -100,8 +101,8 @@ def _custom_field(row: Row) -> CustomField:
 
 
 def slug(label: str) -> str:
-    """The name that a label gives: lower case, blanks as underscores."""
-    return re.sub(r"\s", "_", label.strip()).lower()
+    """The name that a label gives: lower case, blanks as underscores, no longer than a label."""
+    return re.sub(r"\s", "_", label.strip()).lower()[:MAX_NAME]
 
 
 async def create(
@@ -217,6 +218,25 @@ async def replace(
         merged,
         before.created_at,
         now,
+    )
+
+
+async def lock_for_delete(tx: Transaction, account_id: UUID, custom_field_ids: tuple[UUID, ...]) -> None:
+    """Keep everybody from writing values of these fields until this transaction ends."""
+    await tx.rows(
+        "select custom_field_id from custom_field where account_id = $1 and custom_field_id = any($2)"
+        " order by custom_field_id for update",
+        account_id,
+        list(custom_field_ids),
+    )
+
+
+async def delete_definitions(tx: Transaction, account_id: UUID, custom_field_ids: tuple[UUID, ...]) -> None:
+    """Take definitions away whose values are gone; those that do not exist are passed over."""
+    await tx.execute(
+        "delete from custom_field where account_id = $1 and custom_field_id = any($2)",
+        account_id,
+        list(custom_field_ids),
     )
 
 

@@ -28,12 +28,12 @@ def parse_datetime(text: str) -> datetime | None:
     """A moment in any ISO 8601 spelling that clients send; in UTC, which is also meant when no zone is named.
 
     `2022-01-01T16:37:59.091Z`, `…+00:00` (also when the plus arrived as a blank), `…+0000`,
-    `2022-01-01 16:37:59 UTC`, `2022-01-01`. None for anything else.
+    `2022-01-01 16:37:59 UTC`, `2022-01-01 16:37:59 +0000`, `2022-01-01`. None for anything else.
     """
     text = _ZONE_NAME.sub("Z", text.strip())
-    if re.search(r":\d\d(\.\d+)? \d\d:?\d\d$", text):  # a plus that became a blank in the query string
+    if re.search(r":\d\d(\.\d+)? {1,2}\d\d:?\d\d$", text):  # a plus that became a blank in the query string
         head, _, zone = text.rpartition(" ")
-        text = f"{head}+{zone}"
+        text = f"{head.rstrip()}+{zone}"
     try:
         moment = datetime.fromisoformat(text)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -202,6 +202,26 @@ async def lock_live(tx: Transaction, account_id: UUID, list_ids: Sequence[UUID])
     return {row["list_id"] for row in rows}
 
 
+async def lock_for_delete(tx: Transaction, account_id: UUID, list_ids: tuple[UUID, ...]) -> None:
+    """Keep everybody from joining these lists until this transaction ends."""
+    await tx.rows(
+        "select list_id from contact_list where account_id = $1 and list_id = any($2) order by list_id for update",
+        account_id,
+        list(list_ids),
+    )
+
+
+async def mark_deleted(tx: Transaction, account_id: UUID, list_ids: tuple[UUID, ...], *, now: datetime) -> None:
+    """Hide lists whose memberships are gone; their names are free again."""
+    await tx.execute(
+        "update contact_list set deleted_at = $3, updated_at = $3"
+        " where account_id = $1 and list_id = any($2) and deleted_at is null",
+        account_id,
+        list(list_ids),
+        now,
+    )
+
+
 async def _refuse_taken_name(tx: Transaction, account_id: UUID, name: str, *, except_id: UUID | None) -> None:
     taken_by = await tx.value(
         "select list_id from contact_list"

@@ -123,6 +123,23 @@ async def lock_existing(tx: Transaction, account_id: UUID, tag_ids: Sequence[UUI
     return {row["tag_id"] for row in rows}
 
 
+async def lock_for_delete(tx: Transaction, account_id: UUID, tag_ids: tuple[UUID, ...]) -> None:
+    """Keep everybody from using these tags until this transaction ends."""
+    await tx.rows(
+        "select tag_id from tag where account_id = $1 and tag_id = any($2) order by tag_id for update",
+        account_id,
+        list(tag_ids),
+    )
+
+
+async def delete(tx: Transaction, account_id: UUID, tag_ids: tuple[UUID, ...]) -> int:
+    """Delete tags that no contact carries any more; how many there were."""
+    gone = await tx.rows(
+        "delete from tag where account_id = $1 and tag_id = any($2) returning tag_id", account_id, list(tag_ids)
+    )
+    return len(gone)
+
+
 async def _refuse_taken_name(tx: Transaction, account_id: UUID, name: str, *, except_id: UUID | None) -> None:
     taken_by = await tx.value(
         "select tag_id from tag where account_id = $1 and lower(name) = lower($2) and tag_id is distinct from $3",

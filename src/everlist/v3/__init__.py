@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
-from everlist.v3 import contact_custom_fields, contact_lists, contact_tags, contacts
-from everlist.v3.http import authorized
+from everlist.v3 import activities, contact_custom_fields, contact_lists, contact_tags, contacts
+from everlist.v3.http import Endpoint
 
 if TYPE_CHECKING:
     from everlist.v3.http import Handler
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def _route(method: str, path: str, handler: Handler, scope: str = "contact_data") -> Route:
     path = "/v3" + path
-    return Route(path, authorized(handler, path, scope), methods=[method], name=handler.__name__)
+    return Route(path, Endpoint(handler, path, scope), methods=[method], name=handler.__name__)
 
 
 routes = [
@@ -43,4 +43,16 @@ routes = [
     _route("POST", "/contact_tags", contact_tags.post_tag),
     _route("GET", "/contact_tags/{tag_id}", contact_tags.get_tag),
     _route("PUT", "/contact_tags/{tag_id}", contact_tags.put_tag),
+    _route("DELETE", "/contact_tags/{tag_id}", activities.delete_tag),
+    _route("DELETE", "/contact_lists/{list_id}", activities.delete_list),
+    _route("GET", "/activities", activities.get_activities),
+    _route("POST", "/activities/contact_delete", activities.post_contact_delete),
+    _route("POST", "/activities/add_list_memberships", activities.post_add_list_memberships),
+    _route("POST", "/activities/remove_list_memberships", activities.post_remove_list_memberships),
+    _route("POST", "/activities/list_delete", activities.post_list_delete),
+    _route("POST", "/activities/contacts_taggings_add", activities.post_contacts_taggings_add),
+    _route("POST", "/activities/contacts_taggings_remove", activities.post_contacts_taggings_remove),
+    _route("POST", "/activities/contacts_tags_delete", activities.post_contacts_tags_delete),
+    _route("POST", "/activities/custom_fields_delete", activities.post_custom_fields_delete),
+    _route("GET", "/activities/{activity_id}", activities.get_activity),
 ]

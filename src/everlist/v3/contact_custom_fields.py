@@ -77,6 +77,8 @@ class CustomFieldIn(msgspec.Struct):
             raise invalid("label")
         if any(not 1 <= len(choice.choice_label) <= _MAX_CHOICE_LABEL for choice in self.choices or ()):
             raise invalid("choices[choice_label]")
+        if any(not -(2**31) <= (choice.display_order or 0) < 2**31 for choice in self.choices or ()):
+            raise invalid("choices[display_order]")
         if self.metadata is not None and len(self.metadata.display_format or "") > 50:
             raise invalid("metadata[display_format]")
         return self

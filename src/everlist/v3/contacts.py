@@ -409,7 +409,7 @@ def contact_filter(query: Query) -> contacts.ContactFilter:
         query.moment("created_before"),
         query.moment("optout_after"),
         query.moment("optout_before"),
-        frozenset() if sms is not None and "all" in sms else sms,
+        sms_permissions=frozenset() if sms is not None and "all" in sms else sms,
     )
 
 
@@ -526,4 +526,4 @@ async def resubscribe_contact(call: Call) -> Response:
         await contacts.request_resubscribe(tx, call.account_id, contact_id, body.list_ids, act=act)
 
     await call.write(operation)
-    return json_response({})
+    return Response(status_code=200)

@@ -57,7 +57,58 @@ with changed as materialized (
         source text, sms_details jsonb, row_number integer)
 ),"""
 
-_APPLY: LiteralString = """
+class Edit(msgspec.Struct, frozen=True):
+    """What a set of contacts becomes: SQL expressions over `contact c`, and over $9, $10… for their arguments."""
+
+    deleted_at: LiteralString = "c.deleted_at"
+    lists_added: LiteralString = "'{}'::uuid[]"
+    lists_removed: LiteralString = "'{}'::uuid[]"
+    tags_added: LiteralString = "'{}'::uuid[]"
+    tags_removed: LiteralString = "'{}'::uuid[]"
+    custom_fields: LiteralString = "c.custom_fields"
+    image: LiteralString = "'{}'::jsonb"
+    """What undo needs of the contact as it was, beside its id: a jsonb object."""
+
+
+def _edited(edit: Edit) -> LiteralString:
+    return (
+        """
+with changed as materialized (
+    select
+        c.contact_id, c.created_at, $2::timestamptz as updated_at, """
+        + edit.deleted_at
+        + """ as deleted_at,
+        case when c.deleted_at is null then """
+        + edit.lists_removed
+        + """ end as deleted_list_ids,
+        c.create_source, 'Account' as update_source, c.first_name, c.last_name, c.job_title, c.company_name,
+        c.birthday_month, c.birthday_day, c.anniversary,
+        c.email, c.email_key, c.email_created_at, c.email_updated_at, c.permission, c.opt_in_source, c.opt_in_at,
+        c.opt_out_source, c.opt_out_at, c.opt_out_reason, c.confirmed_at,
+        c.sms_number, c.sms_permission, c.sms_channel, """
+        + edit.custom_fields
+        + """ as custom_fields, c.phone_numbers, c.street_addresses, c.notes,
+        """
+        + edit.lists_added
+        + " as lists_added, "
+        + edit.lists_removed
+        + """ as lists_removed,
+        """
+        + edit.tags_added
+        + " as tags_added, "
+        + edit.tags_removed
+        + """ as tags_removed,
+        'Account' as source, null::jsonb as sms_details, null::integer as row_number,
+        """
+        + edit.image
+        + """ as image
+    from contact c
+    where c.account_id = $1 and c.contact_id = any($4::uuid[])
+),"""
+    )
+
+
+_MOVED: LiteralString = """
 moved as materialized (  -- what each contact was, and what it becomes
     select
         n.*,
@@ -78,7 +129,18 @@ moved as materialized (  -- what each contact was, and what it becomes
         (n.deleted_at is null and n.sms_number is not null)::int as sms_after
     from changed n
     left join contact b on b.account_id = $1 and b.contact_id = n.contact_id
-),
+),"""
+
+_IMAGED: LiteralString = """
+imaged as (
+    insert into before_image (account_id, activity_id, created, changed, made_at)
+    select $1, $8, coalesce(array_agg(contact_id) filter (where not existed), '{}'),
+        coalesce(jsonb_agg(image || jsonb_build_object('contact_id', contact_id)) filter (where existed), '[]'),
+        $2::timestamptz
+    from moved
+),"""
+
+_WRITTEN: LiteralString = """
 inserted as (
     insert into contact (
         account_id, contact_id, created_at, updated_at, deleted_at, deleted_list_ids, create_source, update_source,
@@ -204,7 +266,8 @@ select
     $5::text, $6::text, $7::uuid, $8::uuid, row_number
 from moved
 where case when existed
-    then (permission_before, live_before, email_key_before) is distinct from (permission, live_after, email_key)
+    then (permission_before, live_before, email_key_before, opted_out_by)
+        is distinct from (permission, live_after, email_key, opt_out_source)
     else permission is not null end
 union all
 select
@@ -212,7 +275,8 @@ select
     sms_permission_before, sms_permission, sms_opted_out_by, source, null, sms_details,
     $5::text, $6::text, $7::uuid, $8::uuid, row_number
 from moved
-where (sms_permission_before, sms_number_before) is distinct from (sms_permission, sms_number)
+where (sms_permission_before, sms_number_before, sms_opted_out_by) is distinct from
+    (sms_permission, sms_number, sms_channel #>> '{sms_channel_consents,0,opt_out_source}')
 """
 
 
@@ -220,7 +284,7 @@ async def apply(tx: Transaction, account_id: UUID, changes: Sequence[Change], ac
     """Make the changes. Raises asyncpg.UniqueViolationError where another contact holds an address."""
     if changes:
         await tx.execute(
-            _CHANGED + _APPLY,
+            _CHANGED + _MOVED + _WRITTEN,
             account_id,
             act.now,
             NO_ID,
@@ -229,6 +293,28 @@ async def apply(tx: Transaction, account_id: UUID, changes: Sequence[Change], ac
             act.request_id,
             act.token_id,
             act.activity_id,
+        )
+
+
+async def edit(
+    tx: Transaction, account_id: UUID, contact_ids: Sequence[UUID], what: Edit, act: Act, *args: object
+) -> None:
+    """Change every contact of `contact_ids`, which the caller has locked, alike; `args` are $9 and on.
+
+    `act` names an activity, which keeps what the contacts were.
+    """
+    if contact_ids:
+        await tx.execute(
+            _edited(what) + _MOVED + _IMAGED + _WRITTEN,
+            account_id,
+            act.now,
+            NO_ID,
+            list(contact_ids),
+            act.operation,
+            act.request_id,
+            act.token_id,
+            act.activity_id,
+            *args,
         )
 
 

@@ -30,6 +30,11 @@ class ContactFilter(msgspec.Struct, frozen=True):
     created_before: datetime | None = None
     opted_out_after: datetime | None = None
     opted_out_before: datetime | None = None
+    custom_field_ids: tuple[UUID, ...] | None = None
+    """With a value of one of these or more."""
+    contact_ids: tuple[UUID, ...] | None = None
+    except_ids: tuple[UUID, ...] | None = None
+    opted_in_after: datetime | None = None
     sms_permissions: frozenset[str] | None = None
     """Words of SMS_PERMISSIONS; the empty set means any contact with an SMS number."""
 
@@ -61,6 +66,14 @@ def conditions(wanted: ContactFilter, args: list[Any]) -> LiteralString:
         sql += " and c.opt_out_at > " + parameter(args, wanted.opted_out_after)
     if wanted.opted_out_before is not None:
         sql += " and c.opt_out_at < " + parameter(args, wanted.opted_out_before)
+    if wanted.custom_field_ids is not None:
+        sql += " and c.custom_fields ?| " + parameter(args, [str(one) for one in wanted.custom_field_ids])
+    if wanted.contact_ids is not None:
+        sql += " and c.contact_id = any(" + parameter(args, list(wanted.contact_ids)) + ")"
+    if wanted.except_ids is not None:
+        sql += " and c.contact_id <> all(" + parameter(args, list(wanted.except_ids)) + ")"
+    if wanted.opted_in_after is not None:
+        sql += " and c.opt_in_at > " + parameter(args, wanted.opted_in_after)
     if wanted.sms_permissions is not None:
         sql += " and c.sms_number is not null"
         if wanted.sms_permissions:

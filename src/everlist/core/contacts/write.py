@@ -95,8 +95,8 @@ async def replace(
     lists_after = await _checked_lists(tx, account_id, draft) if draft.list_ids is not None else before.list_ids
     tags_after = await _checked_tags(tx, account_id, draft) if draft.tag_ids is not None else before.tag_ids
     after = msgspec.structs.replace(after, list_ids=lists_after, tag_ids=tags_after)
-    _refuse_nobody(after)
     change = _change(before, after, draft, source=source, now=second)
+    _refuse_nobody(change.after)
     await apply(tx, account_id, [change], act)
     return change.after
 
@@ -124,10 +124,11 @@ async def sign_up(
     second = act.now.replace(microsecond=0)
     given = {name: value for name, value in _core_properties(draft).items() if value is not None}
     after = msgspec.structs.replace(before, updated_at=act.now, update_source=source, deleted_at=None, **given)
-    if before.email_key is None and draft.email is not None:
-        after = await _with_email(tx, account_id, after, draft.email, source=source, act=act)
-    elif before.consent is not None and draft.email is not None and source == consent.BY_CONTACT:
-        after = _with_consent(after, consent.signed_up(before.consent, now=act.now), now=act.now)
+    if draft.email is not None:
+        if by_email is None:  # found by its number: it has no address, or another one
+            after = await _with_email(tx, account_id, after, draft.email, source=source, act=act)
+        if after.consent is not None and source == consent.BY_CONTACT:
+            after = _with_consent(after, consent.signed_up(after.consent, now=act.now), now=act.now)
     if draft.custom_fields:
         given_values = await _checked_values(tx, account_id, draft)
         merged = {**(before.custom_fields or {}), **{k: v for k, v in given_values.items() if v is not None}}

@@ -1,0 +1,342 @@
+"""Bulk activities: the record, which is also the queue. V3 contract 6.1.
+
+An account's activities run one at a time, in the order they were made; accounts run side by side. An
+account with work has a row in `lane`; a worker claims a lane, takes the account's oldest unfinished
+activity, and gives the lane back after it, so that one long backlog slows no other account.
+
+Each chunk of work is one transaction that also writes the activity's row, guarded by `run_by`. A worker
+that was taken for dead and comes back finds that guard against it, and its chunk rolls back.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import msgspec
+
+from everlist.core.ids import new_id
+from everlist.core.paging import Page
+from everlist.errors import Conflict, EverlistError, NotFound
+
+if TYPE_CHECKING:
+    from everlist.db import Queries, Row, Transaction
+
+WORK_CHANNEL = "everlist_work"
+MAX_QUEUED = 1000
+SHOWN = timedelta(days=10)
+"""How long an activity is listed after it was made."""
+DEAD_AFTER = timedelta(seconds=10)
+"""How long a worker may be silent before another may claim its lane."""
+MAX_ERRORS = 100
+
+INITIALIZED, PROCESSING, COMPLETED = "initialized", "processing", "completed"
+CANCELLED, FAILED, TIMED_OUT = "cancelled", "failed", "timed_out"
+UNFINISHED = (INITIALIZED, PROCESSING)
+
+
+class QueueFull(EverlistError):
+    """The account has as many unfinished activities as it may."""
+
+
+class NotMine(EverlistError):
+    """Another worker has taken this activity over; what this one was doing does not count."""
+
+
+class Activity(msgspec.Struct, frozen=True):
+    """One bulk request, from when it is asked for to its result."""
+
+    account_id: UUID
+    activity_id: UUID
+    kind: str
+    state: str
+    request: dict[str, Any]
+    source_file_name: str | None
+    position: dict[str, Any]
+    percent_done: int
+    counts: dict[str, int]
+    errors: list[str]
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    cancel_requested_at: datetime | None
+    operation: str
+    request_id: str | None
+    token_id: UUID | None
+
+
+def _activity(row: Row) -> Activity:
+    return Activity(
+        row["account_id"],
+        row["activity_id"],
+        row["kind"],
+        row["state"],
+        msgspec.json.decode(row["request"]),
+        row["source_file_name"],
+        msgspec.json.decode(row["position"]),
+        row["percent_done"],
+        msgspec.json.decode(row["counts"]),
+        row["errors"],
+        row["created_at"],
+        row["updated_at"],
+        row["started_at"],
+        row["completed_at"],
+        row["cancel_requested_at"],
+        row["operation"],
+        row["request_id"],
+        row["token_id"],
+    )
+
+
+async def create(
+    tx: Transaction,
+    account_id: UUID,
+    kind: str,
+    request: object,
+    *,
+    operation: str,
+    now: datetime,
+    counts: dict[str, int] | None = None,
+    source_file_name: str | None = None,
+    request_id: str | None = None,
+    token_id: UUID | None = None,
+    activity_id: UUID | None = None,
+) -> Activity:
+    """Queue an activity. `request` is stored as JSON. Raises QueueFull.
+
+    To be called last in its transaction: it holds the account's lane until the end.
+    """
+    queued = await tx.value(
+        "select count(*) from activity where account_id = $1 and state in ('initialized', 'processing')", account_id
+    )
+    if queued >= MAX_QUEUED:
+        message = f"Too many requests: this account has {MAX_QUEUED} activities queued, which is the limit"
+        raise QueueFull(message)
+    row = await tx.row(
+        """
+        insert into activity (account_id, activity_id, kind, state, request, source_file_name, counts,
+            created_at, updated_at, operation, request_id, token_id)
+        values ($1, $2, $3, 'initialized', $4, $5, $6, $7, $7, $8, $9, $10)
+        returning *
+        """,
+        account_id,
+        activity_id or new_id(),
+        kind,
+        msgspec.json.encode(request).decode(),
+        source_file_name,
+        msgspec.json.encode(counts or {}).decode(),
+        now,
+        operation,
+        request_id,
+        token_id,
+    )
+    # DO UPDATE, not DO NOTHING: it waits for a worker that is about to delete the row, and then inserts.
+    await tx.execute(
+        "insert into lane (account_id, ready_at) values ($1, $2)"
+        " on conflict (account_id) do update set ready_at = lane.ready_at",
+        account_id,
+        now,
+    )
+    await tx.execute("select pg_notify($1, '')", WORK_CHANNEL)
+    if row is None:
+        raise AssertionError
+    return _activity(row)
+
+
+async def get(db: Queries, account_id: UUID, activity_id: UUID) -> Activity:
+    """Raises NotFound."""
+    row = await db.row(
+        "select * from activity where account_id = $1 and activity_id = $2", account_id, activity_id
+    )
+    if row is None:
+        message = f"no activity has the id {activity_id}"
+        raise NotFound(message)
+    return _activity(row)
+
+
+async def page(
+    db: Queries,
+    account_id: UUID,
+    *,
+    limit: int,
+    now: datetime,
+    from_id: UUID | None = None,
+    state: str | None = None,
+) -> Page[Activity]:
+    """The activities of the last ten days, newest first."""
+    rows = await db.rows(
+        "select * from activity where account_id = $1 and created_at > $2"
+        " and ($3::uuid is null or activity_id <= $3) and ($4::text is null or state = $4)"
+        " order by activity_id desc limit $5",
+        account_id,
+        now - SHOWN,
+        from_id,
+        state,
+        limit + 1,
+    )
+    next_id = rows[limit]["activity_id"] if len(rows) > limit else None
+    return Page([_activity(row) for row in rows[:limit]], next_id)
+
+
+async def cancel(tx: Transaction, account_id: UUID, activity_id: UUID, *, now: datetime) -> Activity:
+    """Cancel an activity: at once while it waits, after its present chunk while it runs.
+
+    Raises NotFound, and Conflict where it has ended.
+    """
+    row = await tx.row(
+        """
+        update activity set
+            cancel_requested_at = coalesce(cancel_requested_at, $3),
+            state = case state when 'initialized' then 'cancelled' else state end,
+            completed_at = case state when 'initialized' then $3 end,
+            updated_at = $3
+        where account_id = $1 and activity_id = $2 and state in ('initialized', 'processing')
+        returning *
+        """,
+        account_id,
+        activity_id,
+        now,
+    )
+    if row is None:
+        ended = await get(tx, account_id, activity_id)
+        message = f"the activity has ended: it is {ended.state}"
+        raise Conflict(message)
+    return _activity(row)
+
+
+async def claim(tx: Transaction, worker_id: UUID, *, now: datetime) -> UUID | None:
+    """Claim the lane that has waited longest; its account, or None where there is no work."""
+    return await tx.value(
+        """
+        update lane set claimed_by = $1, beat_at = $2
+        where account_id = (
+            select account_id from lane where claimed_by is null or beat_at < $3
+            order by ready_at limit 1 for update skip locked
+        )
+        returning account_id
+        """,
+        worker_id,
+        now,
+        now - DEAD_AFTER,
+    )
+
+
+async def beat(db: Queries, account_id: UUID, worker_id: UUID, *, now: datetime) -> None:
+    """Show that the worker is alive."""
+    await db.value(
+        "update lane set beat_at = $3 where account_id = $1 and claimed_by = $2 returning account_id",
+        account_id,
+        worker_id,
+        now,
+    )
+
+
+async def take_next(tx: Transaction, account_id: UUID, worker_id: UUID, *, now: datetime) -> Activity | None:
+    """The account's oldest unfinished activity, now run by this worker; None where there is none.
+
+    Waits for a chunk that the worker before may still be writing.
+    """
+    row = await tx.row(
+        """
+        update activity set
+            state = 'processing', run_by = $2, started_at = coalesce(started_at, $3), updated_at = $3
+        where account_id = $1 and state in ('initialized', 'processing') and activity_id = (
+            select activity_id from activity where account_id = $1 and state in ('initialized', 'processing')
+            order by activity_id limit 1
+        )
+        returning *
+        """,
+        account_id,
+        worker_id,
+        now,
+    )
+    return _activity(row) if row else None
+
+
+async def release(tx: Transaction, account_id: UUID, worker_id: UUID, *, now: datetime) -> None:
+    """Give the lane back, to the end of the line; remove it where the account has no work left."""
+    held = await tx.value(
+        "select true from lane where account_id = $1 and claimed_by = $2 for update", account_id, worker_id
+    )
+    if not held:
+        return
+    left = await tx.value(
+        "select exists (select from activity where account_id = $1 and state in ('initialized', 'processing'))",
+        account_id,
+    )
+    if left:
+        await tx.execute(
+            "update lane set claimed_by = null, beat_at = null, ready_at = $2 where account_id = $1", account_id, now
+        )
+        await tx.execute("select pg_notify($1, '')", WORK_CHANNEL)
+    else:
+        await tx.execute("delete from lane where account_id = $1", account_id)
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """What one chunk did."""
+
+    position: dict[str, Any]
+    """Where the next chunk begins."""
+    done: bool
+    percent_done: int = 50
+    counts: dict[str, int] = {}
+    """Added to the activity's counters."""
+    errors: list[str] = []
+    """Added to the activity's errors, up to MAX_ERRORS."""
+
+
+async def advance(
+    tx: Transaction, activity: Activity, worker_id: UUID, progress: Progress, *, now: datetime
+) -> Activity:
+    """Record a chunk in the transaction that did it; the activity ends with its last chunk, or when cancelled.
+
+    Raises NotMine where another worker has taken the activity over.
+    """
+    counts = dict(activity.counts)
+    for name, more in progress.counts.items():
+        counts[name] = counts.get(name, 0) + more
+    row = await tx.row(
+        """
+        update activity set
+            position = $4, counts = $5, errors = (errors || $6::text[])[:$7], updated_at = $8,
+            state = case when $9 then 'completed' when cancel_requested_at is not null then 'cancelled' else state end,
+            completed_at = case when $9 or cancel_requested_at is not null then $8::timestamptz end,
+            percent_done = case when $9 then 100 else greatest(percent_done, least($10, 99)) end
+        where account_id = $1 and activity_id = $2 and run_by = $3 and state = 'processing'
+        returning *
+        """,
+        activity.account_id,
+        activity.activity_id,
+        worker_id,
+        msgspec.json.encode(progress.position).decode(),
+        msgspec.json.encode(counts).decode(),
+        progress.errors,
+        MAX_ERRORS,
+        now,
+        progress.done,
+        progress.percent_done,
+    )
+    if row is None:
+        raise NotMine
+    return _activity(row)
+
+
+async def fail(
+    tx: Transaction, activity: Activity, worker_id: UUID, reason: str, *, now: datetime
+) -> None:
+    """End the activity as failed; what its finished chunks did stays."""
+    await tx.execute(
+        """
+        update activity set state = 'failed', completed_at = $4, updated_at = $4, errors = (errors || $5)[:$6]
+        where account_id = $1 and activity_id = $2 and run_by = $3 and state = 'processing'
+        """,
+        activity.account_id,
+        activity.activity_id,
+        worker_id,
+        now,
+        [reason],
+        MAX_ERRORS,
+    )

@@ -1,0 +1,299 @@
+"""What each kind of activity does, a chunk at a time. V3 contract 6.2.
+
+A kind is one function: given the activity, whose `position` says where to begin, it does one chunk of work
+in the caller's transaction and tells how far that got. It is called again until it is done. Whatever it
+writes commits together with its new position, so a worker that is killed loses at most the chunk it was
+in, and nothing is ever done twice. To add a kind, write that function and name it in KINDS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, LiteralString
+from uuid import UUID
+
+import msgspec
+
+from everlist.core import contacts, custom_fields, lists, tags
+from everlist.core.activities import Activity, Progress
+from everlist.core.contacts.apply import Edit, edit
+from everlist.core.contacts.filters import ContactFilter
+from everlist.core.contacts.model import MAX_LISTS, MAX_TAGS, Act
+from everlist.core.contacts.select import Chosen, choose
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from everlist.db import Transaction
+
+CHUNK = 5_000
+
+
+class Source(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Which contacts an activity works on: one of these is set."""
+
+    contact_ids: tuple[UUID, ...] | None = None
+    list_ids: tuple[UUID, ...] | None = None
+    tag_ids: tuple[UUID, ...] | None = None
+    all_active_contacts: bool = False
+    new_subscriber: bool = False
+    """Mailable contacts that opted in within the last 30 days."""
+    nobody: bool = False
+    """A source that depends on engagement, of which there is none."""
+    except_ids: tuple[UUID, ...] | None = None
+
+    def filter(self, *, now: datetime, with_deleted: bool = False) -> ContactFilter:
+        """The contacts as a filter. `with_deleted` lets named contacts be deleted ones."""
+        mailable = self.all_active_contacts or self.new_subscriber
+        statuses = frozenset({"active"} if mailable else {"all"} if with_deleted and self.contact_ids else ())
+        return ContactFilter(
+            statuses=statuses,
+            list_ids=self.list_ids,
+            tag_ids=self.tag_ids,
+            contact_ids=() if self.nobody else self.contact_ids,
+            except_ids=self.except_ids or None,
+            opted_in_after=now - timedelta(days=30) if self.new_subscriber else None,
+        )
+
+
+class ForContacts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The request of a kind that does one thing to many contacts."""
+
+    source: Source
+    ids: tuple[UUID, ...] = ()
+    """The lists or tags that they join or leave."""
+
+
+class Whole(msgspec.Struct, frozen=True):
+    """The request of a kind that deletes lists, tags or fields."""
+
+    ids: tuple[UUID, ...]
+
+
+Run = Callable[["Transaction", Activity, Act], Awaitable[Progress]]
+
+
+async def contact_delete(tx: Transaction, activity: Activity, act: Act) -> Progress:
+    """Hide contacts and take them off their lists."""
+    lists_of: LiteralString = (
+        "array(select m.list_id from list_membership m where m.account_id = c.account_id"
+        " and m.contact_id = c.contact_id order by m.list_id)"
+    )
+    deleted = Edit(deleted_at="$2::timestamptz", lists_removed=lists_of)
+    return await _for_contacts(tx, activity, act, deleted, lambda _one, _ids: "updated")
+
+
+async def add_list_memberships(tx: Transaction, activity: Activity, act: Act) -> Progress:
+    """Put contacts on lists. Unsubscribed ones are held back; named ones that are deleted come back."""
+
+    def outcome(one: Chosen, ids: frozenset[UUID]) -> str:
+        if one.permission == "unsubscribed":
+            return "held_back"
+        if len(one.list_ids | ids) > MAX_LISTS:
+            return "rejected"
+        return "unchanged" if ids <= one.list_ids and not one.deleted else "updated"
+
+    added: LiteralString = "$9::uuid[]"
+    image: LiteralString = (
+        "jsonb_build_object('deleted_at', c.deleted_at, 'deleted_list_ids', c.deleted_list_ids, 'joined',"
+        " array(select unnest($9::uuid[]) except select m.list_id from list_membership m"
+        " where m.account_id = c.account_id and m.contact_id = c.contact_id))"
+    )
+    joined = Edit(deleted_at="null::timestamptz", lists_added=added, image=image)
+    return await _for_contacts(tx, activity, act, joined, outcome, with_deleted=True)
+
+
+async def remove_list_memberships(tx: Transaction, activity: Activity, act: Act) -> Progress:
+    """Take contacts off lists."""
+    image: LiteralString = (
+        "jsonb_build_object('left', array(select m.list_id from list_membership m where m.account_id = c.account_id"
+        " and m.contact_id = c.contact_id and m.list_id = any($9::uuid[])))"
+    )
+    left = Edit(lists_removed="$9::uuid[]", image=image)
+    return await _for_contacts(
+        tx, activity, act, left, lambda one, ids: "updated" if ids & one.list_ids else "unchanged"
+    )
+
+
+async def contacts_taggings_add(tx: Transaction, activity: Activity, act: Act) -> Progress:
+    """Tag contacts."""
+
+    def outcome(one: Chosen, ids: frozenset[UUID]) -> str:
+        if len(one.tag_ids | ids) > MAX_TAGS:
+            return "rejected"
+        return "unchanged" if ids <= one.tag_ids else "updated"
+
+    image: LiteralString = (
+        "jsonb_build_object('tagged', array(select unnest($9::uuid[]) except select t.tag_id from tagging t"
+        " where t.account_id = c.account_id and t.contact_id = c.contact_id))"
+    )
+    return await _for_contacts(tx, activity, act, Edit(tags_added="$9::uuid[]", image=image), outcome)
+
+
+async def contacts_taggings_remove(tx: Transaction, activity: Activity, act: Act) -> Progress:
+    """Take tags off contacts."""
+    image: LiteralString = (
+        "jsonb_build_object('untagged', array(select t.tag_id from tagging t where t.account_id = c.account_id"
+        " and t.contact_id = c.contact_id and t.tag_id = any($9::uuid[])))"
+    )
+    untagged = Edit(tags_removed="$9::uuid[]", image=image)
+    return await _for_contacts(
+        tx, activity, act, untagged, lambda one, ids: "updated" if ids & one.tag_ids else "unchanged"
+    )
+
+
+_REJECTED = {
+    "add_list_memberships": f"a contact may be on at most {MAX_LISTS} lists",
+    "contacts_taggings_add": f"a contact may carry at most {MAX_TAGS} tags",
+}
+
+
+async def _for_contacts(
+    tx: Transaction,
+    activity: Activity,
+    act: Act,
+    what: Edit,
+    outcome: Callable[[Chosen, frozenset[UUID]], str],
+    *,
+    with_deleted: bool = False,
+) -> Progress:
+    """One chunk of a kind that does one thing to the contacts of its source, in the order of their ids."""
+    request = msgspec.convert(activity.request, ForContacts)
+    wanted = request.source.filter(now=activity.created_at, with_deleted=with_deleted)
+    begun: int | None = activity.position.get("total")
+    total = await contacts.count(tx, activity.account_id, wanted) if begun is None else begun
+    after = activity.position.get("after")
+    live = await _live_ids(tx, activity, request.ids)
+    chosen = await choose(
+        tx, activity.account_id, wanted, after=UUID(after) if after else None, limit=CHUNK
+    )
+    by_outcome: dict[str, list[UUID]] = {}
+    for one in chosen:
+        by_outcome.setdefault(outcome(one, live), []).append(one.contact_id)
+    args = (sorted(live),) if request.ids else ()
+    await edit(tx, activity.account_id, by_outcome.get("updated", ()), what, act, *args)
+    seen = activity.counts.get("items_completed_count", 0) + len(chosen)
+    counts = {name: len(ids) for name, ids in by_outcome.items()}
+    counts["items_completed_count"] = len(chosen)
+    if begun is None:
+        counts["items_total_count"] = total
+    reason = _REJECTED.get(activity.kind, "")
+    errors = [f"{contact_id}: {reason}" for contact_id in by_outcome.get("rejected", ())]
+    if begun is None:
+        errors += [f"{gone}: no such id any more" for gone in sorted(set(request.ids) - live)]
+    last = chosen[-1].contact_id if chosen else None
+    return Progress(
+        {"total": total, "after": str(last) if last else None},
+        done=len(chosen) < CHUNK,
+        percent_done=100 * seen // max(total, seen, 1),
+        counts=counts,
+        errors=errors,
+    )
+
+
+async def _live_ids(tx: Transaction, activity: Activity, ids: tuple[UUID, ...]) -> frozenset[UUID]:
+    """Those of the request's lists or tags that still exist; they cannot go while the chunk runs."""
+    if activity.kind.endswith("list_memberships"):
+        return frozenset(await lists.lock_live(tx, activity.account_id, ids))
+    return frozenset(await tags.lock_existing(tx, activity.account_id, ids))
+
+
+async def list_delete(tx: Transaction, activity: Activity, act: Act) -> Progress:
+    """Delete lists: first their memberships, chunk by chunk, at last the lists. No contact is deleted."""
+    ids = msgspec.convert(activity.request, Whole).ids
+    image: LiteralString = (
+        "jsonb_build_object('left', array(select m.list_id from list_membership m where m.account_id = c.account_id"
+        " and m.contact_id = c.contact_id and m.list_id = any($9::uuid[])))"
+    )
+    stripped = Edit(lists_removed="$9::uuid[]", image=image)
+
+    async def last() -> dict[str, int]:
+        await lists.mark_deleted(tx, activity.account_id, ids, now=act.now)
+        return {}
+
+    return await _strip(tx, activity, act, stripped, ContactFilter(list_ids=ids), last, lists.lock_for_delete)
+
+
+async def contacts_tags_delete(tx: Transaction, activity: Activity, act: Act) -> Progress:
+    """Delete tags: first from the contacts, deleted ones included, at last the tags themselves."""
+    ids = msgspec.convert(activity.request, Whole).ids
+    image: LiteralString = (
+        "jsonb_build_object('untagged', array(select t.tag_id from tagging t where t.account_id = c.account_id"
+        " and t.contact_id = c.contact_id and t.tag_id = any($9::uuid[])))"
+    )
+    stripped = Edit(tags_removed="$9::uuid[]", image=image)
+    wanted = ContactFilter(frozenset({"all"}), tag_ids=ids)
+
+    async def last() -> dict[str, int]:
+        gone = await tags.delete(tx, activity.account_id, ids)
+        return {"items_completed_count": gone}
+
+    return await _strip(tx, activity, act, stripped, wanted, last, tags.lock_for_delete)
+
+
+async def custom_fields_delete(tx: Transaction, activity: Activity, act: Act) -> Progress:
+    """Delete custom fields: first their values, chunk by chunk, at last the definitions."""
+    ids = msgspec.convert(activity.request, Whole).ids
+    image: LiteralString = (
+        "jsonb_build_object('custom_fields', c.custom_fields - array("
+        "select k from jsonb_object_keys(c.custom_fields) k where k <> all($9::uuid[]::text[])))"
+    )
+    stripped = Edit(custom_fields="c.custom_fields - $9::uuid[]::text[]", image=image)
+    wanted = ContactFilter(frozenset({"all"}), custom_field_ids=ids)
+
+    async def last() -> dict[str, int]:
+        await custom_fields.delete_definitions(tx, activity.account_id, ids)
+        return {}
+
+    return await _strip(tx, activity, act, stripped, wanted, last, custom_fields.lock_for_delete)
+
+
+async def _strip(
+    tx: Transaction,
+    activity: Activity,
+    act: Act,
+    what: Edit,
+    wanted: ContactFilter,
+    last: Callable[[], Awaitable[dict[str, int]]],
+    lock: Callable[[Transaction, UUID, tuple[UUID, ...]], Awaitable[None]],
+) -> Progress:
+    """One chunk of a deletion of lists, tags or fields.
+
+    What is left when a chunk is not full is taken in one go with the lists, tags or fields themselves,
+    which are locked first, so that nobody can join in between.
+    """
+    ids = msgspec.convert(activity.request, Whole).ids
+    total: int = activity.position.get("total", -1)
+    if total < 0:
+        total = await contacts.count(tx, activity.account_id, wanted)
+    final = total <= CHUNK or activity.position.get("final", False)
+    if final:
+        await lock(tx, activity.account_id, ids)
+    chosen = await choose(tx, activity.account_id, wanted, after=None, limit=None if final else CHUNK)
+    await edit(tx, activity.account_id, [one.contact_id for one in chosen], what, act, list(ids))
+    counts = {"contacts_count": len(chosen)}
+    if final:
+        counts |= await last()
+    seen = activity.counts.get("contacts_count", 0) + len(chosen)
+    return Progress(
+        {"total": total, "final": len(chosen) < CHUNK},
+        done=final,
+        percent_done=100 * seen // max(total, seen, 1),
+        counts=counts,
+    )
+
+
+KINDS: dict[str, Run] = {
+    run.__name__: run
+    for run in (
+        contact_delete,
+        add_list_memberships,
+        remove_list_memberships,
+        contacts_taggings_add,
+        contacts_taggings_remove,
+        list_delete,
+        contacts_tags_delete,
+        custom_fields_delete,
+    )
+}
