@@ -32,9 +32,9 @@ bench: .venv/.made ## print the benchmarks as ratios against a reference measure
 	$(BIN)/python -m bench
 
 lock: .venv/.made ## renew the lock files
-	$(BIN)/uv pip compile pyproject.toml --extra server --group dev --universal --upgrade --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --extra server --group dev --universal --python-version 3.11 --upgrade --generate-hashes \
 		--no-annotate --no-header --quiet --output-file requirements.lock
-	$(BIN)/uv pip compile tests/official/requirements.in --universal --upgrade --generate-hashes \
+	$(BIN)/uv pip compile tests/official/requirements.in --universal --python-version 3.11 --upgrade --generate-hashes \
 		--no-annotate --no-header --quiet --output-file tests/official/requirements.lock
 
 schema: .venv/.made ## renew src/everlist/schema/current.sql from the migrations
@@ -51,5 +51,6 @@ schema: .venv/.made ## renew src/everlist/schema/current.sql from the migrations
 
 .venv-official/.made: tests/official/requirements.lock | .venv/.made
 	test -x .venv-official/bin/python || $(PYTHON) -m venv .venv-official
-	$(BIN)/uv pip sync --quiet --python .venv-official/bin/python --require-hashes tests/official/requirements.lock
+	$(BIN)/uv pip sync --quiet --python .venv-official/bin/python --require-hashes \
+		--build-constraints tests/official/requirements.lock tests/official/requirements.lock
 	touch $@

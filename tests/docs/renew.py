@@ -1,0 +1,95 @@
+"""The parts of the docs that are made from the code: `python -m tests.docs.renew` writes them again."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from everlist.cli import everlist
+
+ROOT = Path(__file__).parents[2]
+CLI = ROOT / "docs" / "cli.md"
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+RENEW = ".venv/bin/python -m tests.docs.renew"
+
+_LAYERS = re.compile(r"(?<=\n)<!-- layers:.*?<!-- end of layers -->", re.DOTALL)
+_CLI_HEADER = f"""\
+# The command line
+
+Every command with its arguments and options. `everlist COMMAND --help` says the same. This page is made from the
+program: `{RENEW}` writes it again.
+
+Errors are one line on standard error. The exit status is 0 when all went well, 1 when Everlist says why not, and 2 when
+the command itself was wrong.
+"""
+
+
+def commands(
+    command: click.Command = everlist, name: str = "everlist"
+) -> Iterator[tuple[str, click.Command]]:
+    """Every command that is not hidden, as (its words, the command); a group comes before its commands."""
+    yield name, command
+    if isinstance(command, click.Group):
+        for word, below in sorted(command.commands.items()):
+            if not below.hidden:
+                yield from commands(below, f"{name} {word}")
+
+
+def options(command: click.Command, name: str) -> list[tuple[str, str]]:
+    """The options that are not hidden, as (how it is written, what it does)."""
+    context = click.Context(command, info_name=name)
+    records = [param.get_help_record(context) for param in command.params if isinstance(param, click.Option)]
+    return [record for record in records if record is not None]
+
+
+def cli_reference() -> str:
+    """What docs/cli.md shall be."""
+    return "\n".join([_CLI_HEADER, *(_command(name, command) for name, command in commands())])
+
+
+def _command(name: str, command: click.Command) -> str:
+    usage = " ".join([name, *command.collect_usage_pieces(click.Context(command, info_name=name))])
+    text, _, example = (command.help or "").partition("Example: ")
+    lines = [f"## `{name}`", "", " ".join(text.split()), "", "```", usage, "```", ""]
+    if example:
+        lines += ["For example:", "", "```", " ".join(example.split()), "```", ""]
+    if told := options(command, name):
+        lines += ["| Option | |", "|---|---|", *(f"| `{how}` | {what} |" for how, what in told), ""]
+    return "\n".join(lines)
+
+
+def layers() -> str:
+    """What stands between the marks in CONTRIBUTING.md: the import contracts of pyproject.toml, top to bottom."""
+    pyproject: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = [one for one in pyproject["tool"]["importlinter"]["contracts"] if one["type"] == "layers"]
+    by_container: dict[str, list[str]] = {one["containers"][0]: one["layers"] for one in contracts}
+    lines = [
+        f"<!-- layers: `{RENEW}` writes this from pyproject.toml -->",
+        "```",
+        *_drawn("everlist", by_container, 0),
+        "```",
+    ]
+    return "\n".join([*lines, "<!-- end of layers -->"])
+
+
+def _drawn(container: str, by_container: dict[str, list[str]], depth: int) -> Iterator[str]:
+    for layer in by_container[container]:
+        yield "    " * depth + layer
+        if (below := f"{container}.{layer}") in by_container:
+            yield from _drawn(below, by_container, depth + 1)
+
+
+def with_layers(contributing: str) -> str:
+    """The text of CONTRIBUTING.md with the layers as they are."""
+    return _LAYERS.sub(lambda _: layers(), contributing)
+
+
+if __name__ == "__main__":
+    CLI.write_text(cli_reference(), encoding="utf-8")
+    CONTRIBUTING.write_text(with_layers(CONTRIBUTING.read_text(encoding="utf-8")), encoding="utf-8")
+    print(f"wrote {CLI} and the layers in {CONTRIBUTING}")
