@@ -14,10 +14,10 @@ import contextlib
 import re
 from datetime import UTC, datetime
 from time import perf_counter
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Match, Route, Router
@@ -57,7 +57,8 @@ def create_app(
         keyring = Keyring(db)
         listener = Listener(dsn, {REVOKED_CHANNEL: lambda _payload: keyring.forget()}, keyring.forget)
         app.state.db, app.state.keyring = db, keyring
-        app.state.hash_key, app.state.clock = settings.secret_key.encode(), clock
+        app.state.settings, app.state.clock = settings, clock
+        app.state.hash_key = settings.secret_key.encode()
         listening = asyncio.create_task(listener.run())
         try:
             yield
@@ -74,7 +75,8 @@ def create_app(
         *v3.routes,
     ]
     router = Router([_ByPath(v3.routes), *routes], redirect_slashes=False, lifespan=lifespan)
-    return _Application(router, settings.max_body_bytes)
+    limits = v3.body_limits(settings)
+    return _Application(router, settings.max_body_bytes, limits)
 
 
 async def _healthz(_request: Request) -> Response:
@@ -155,10 +157,12 @@ class _ByPath(BaseRoute):
 class _Application:
     """The wrapper around every request; the `app` of the requests within."""
 
-    def __init__(self, router: Router, max_body_bytes: int) -> None:
-        self.state = State()
+    def __init__(self, router: Router, max_body_bytes: int, limits: dict[str, int]) -> None:
+        """`limits` are the largest bodies of paths that take more than `max_body_bytes`."""
+        self.state = SimpleNamespace()
         self._router = router
         self._max_body_bytes = max_body_bytes
+        self._limits = limits
         self._numbers: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -195,9 +199,10 @@ class _Application:
 
     def _limited(self, scope: Scope, receive: Receive) -> Receive:
         """`receive` that raises 413 once the body is longer than it may be."""
+        most = self._limits.get(scope["path"], self._max_body_bytes)
         length = _header(scope, b"content-length")
         declared = int(length) if length.isdigit() else None
-        if declared is not None and declared <= self._max_body_bytes:
+        if declared is not None and declared <= most:
             return receive
         received = declared or 0
 
@@ -206,7 +211,7 @@ class _Application:
             message = await receive()
             if declared is None:
                 received += len(message.get("body", b""))
-            if received > self._max_body_bytes:
+            if received > most:
                 raise HTTPException(413)
             return message
 

@@ -16,7 +16,7 @@ import asyncpg
 from everlist.errors import Conflict, EverlistError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
 
     from asyncpg.pool import PoolConnectionProxy
 
@@ -71,6 +71,14 @@ class Transaction:
         return await self._connection.execute(sql, *args)
 
 
+    async def copy_in(
+        self, table: LiteralString, columns: Sequence[LiteralString], source: AsyncIterable[bytes]
+    ) -> int:
+        """COPY rows in PostgreSQL's text format into a table; how many there were."""
+        tag = await self._connection.copy_to_table(table, source=source, columns=list(columns), format="text")
+        return int(tag.rpartition(" ")[2])
+
+
 class Database:
     """The pool of one process."""
 
@@ -79,22 +87,32 @@ class Database:
         self.dsn = dsn
 
     async def rows(self, sql: LiteralString, *args: Any) -> Sequence[Row]:
-        with _told():
+        with _told:
             return await self._pool.fetch(sql, *args)
 
     async def row(self, sql: LiteralString, *args: Any) -> Row | None:
-        with _told():
+        with _told:
             return await self._pool.fetchrow(sql, *args)
 
     async def value(self, sql: LiteralString, *args: Any) -> Any:
-        with _told():
+        with _told:
             return await self._pool.fetchval(sql, *args)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Transaction]:
         """A transaction that commits when the block ends and rolls back when it raises."""
-        with _told():
+        with _told:
             async with self._pool.acquire() as connection, connection.transaction():
+                yield Transaction(connection)
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncGenerator[Transaction]:
+        """A transaction that only reads, and sees the database as it was at its first statement."""
+        with _told:
+            async with (
+                self._pool.acquire() as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
                 yield Transaction(connection)
 
     async def write(self, operation: Callable[[Transaction], Awaitable[T]]) -> T:
@@ -122,12 +140,16 @@ class Database:
         await self._pool.close()
 
 
-async def open_database(dsn: str, *, size: int, statement_timeout: float, name: str) -> Database:
+async def open_database(
+    dsn: str, *, size: int, statement_timeout: float, name: str, work_mem: str = "4MB"
+) -> Database:
     """Open a pool of up to `size` connections; a statement may run `statement_timeout` seconds.
+
+    `work_mem` is what a sort or an intermediate result may take before it goes to disk.
 
     Raises Unavailable.
     """
-    with _told():
+    with _told:
         pool = await asyncpg.create_pool(
             dsn,
             min_size=min(2, size),
@@ -138,6 +160,7 @@ async def open_database(dsn: str, *, size: int, statement_timeout: float, name: 
                 "application_name": name,
                 "timezone": "UTC",
                 "jit": "off",
+                "work_mem": work_mem,
                 "statement_timeout": str(int(statement_timeout * 1000)),
                 "idle_in_transaction_session_timeout": "60000",
             },
@@ -160,16 +183,20 @@ _NOT_THERE = (
 )
 
 
-@contextlib.contextmanager
-def _told() -> Generator[None]:
-    """Turn the loss of the database into Unavailable, which an edge answers with 503."""
-    try:
-        yield
-    except ValueError:  # asyncpg: an argument does not fit its type, which is a fault of ours
-        raise
-    except _NOT_THERE as error:
-        message = str(error).partition("\n")[0] or type(error).__name__
-        raise Unavailable(message) from error
+class _Told:
+    """Turns the loss of the database into Unavailable, which an edge answers with 503."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        # A ValueError comes of an argument that does not fit its type, which is a fault of ours.
+        if isinstance(error, _NOT_THERE) and not isinstance(error, ValueError):
+            message = str(error).partition("\n")[0] or type(error).__name__
+            raise Unavailable(message) from error
+
+
+_told = _Told()
 
 
 class Listener:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
@@ -17,29 +18,38 @@ import structlog
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from structlog.typing import EventDict
+
 
 def configure(log_format: str) -> None:
     """Set up logging for this process; `log_format` is `json` or `console`."""
-    as_json = log_format == "json"
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _json if as_json else structlog.dev.ConsoleRenderer(),
-        ],
+        processors=[structlog.processors.add_log_level, *(_JSON if log_format == "json" else _CONSOLE)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        # Bytes go out in one write, so that a line of one process never ends in a line of another.
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer) if as_json else structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_Forward()], force=True)
 
 
-def _json(_logger: object, _method: str, event: structlog.typing.EventDict) -> bytes:
+def _json(_logger: object, _method: str, event: EventDict) -> bytes:
+    event["timestamp"] = datetime.now(UTC)
     try:
         return msgspec.json.encode(event, enc_hook=repr)
-    except UnicodeEncodeError:  # a lone surrogate, as in the name of a file
-        return json.dumps(event, default=repr).encode()
+    except UnicodeEncodeError:  # a lone surrogate, such as an odd file name has
+        return json.dumps(event, default=str).encode()
+
+
+def _bytes(_logger: object, _method: str, line: str) -> bytes:
+    return line.encode(errors="backslashreplace")
+
+
+_JSON: tuple[Any, ...] = (_json,)
+_CONSOLE: tuple[Any, ...] = (
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.dev.ConsoleRenderer(),
+    _bytes,
+)
 
 
 class _Forward(logging.Handler):
@@ -50,7 +60,7 @@ class _Forward(logging.Handler):
         structlog.get_logger().warning(
             "library",
             logger=record.name,
-            template=str(record.msg),
+            template=str(record.msg).partition("\n")[0],  # uvicorn passes whole tracebacks
             **({"error": type(error).__name__, "at": places(error)} if error else {}),
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import shutil
 import signal
@@ -98,7 +99,11 @@ def web_app() -> ASGIApp:
 
     config = settings.load()
     logs.configure(config.log_format)
-    return create_app(config, config.database_url or "")
+    app = create_app(config, config.database_url or "")
+    # What was made so far stays, so the garbage collector need not go through it again and again.
+    gc.collect()
+    gc.freeze()
+    return app
 
 
 def several_web_app() -> ASGIApp:
@@ -133,6 +138,7 @@ def _listening_socket(host: str, port: int) -> Generator[socket.socket]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio alone leaves it off here
         try:
             listening.bind((host, port))
             listening.listen(2048)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
+_KEY_LENGTH = 32
+MAX_UPLOAD_BYTES = 2 * 1024 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,10 @@ class Settings:
     """Connections of one web process."""
     statement_timeout_seconds: int = 30
     max_body_bytes: int = MAX_BODY_BYTES
+    max_upload_bytes: int = MAX_UPLOAD_BYTES
+    """The body of an import; other bodies are limited by max_body_bytes."""
+    vendor_import_limits: bool = False
+    """Cut imports at 40,000 rows or 4 MB, as the vendor does; the activity says so."""
     log_format: str = "json"
     """`json` or `console`."""
 
@@ -59,12 +65,24 @@ def load(
     return Settings(
         data_dir=directory,
         database_url=database_url or environ.get("EVERLIST_DATABASE_URL") or None,
-        secret_key=environ.get("EVERLIST_SECRET_KEY") or _kept_secret_key(directory),
+        secret_key=_given_secret_key(environ) or _kept_secret_key(directory),
         pool_size=_integer(environ, "EVERLIST_POOL_SIZE", default=10, low=1, high=500),
         statement_timeout_seconds=_integer(environ, "EVERLIST_STATEMENT_TIMEOUT", default=30, low=1, high=3600),
         max_body_bytes=_integer(environ, "EVERLIST_MAX_BODY_BYTES", default=MAX_BODY_BYTES, low=1024, high=1 << 30),
+        max_upload_bytes=_integer(
+            environ, "EVERLIST_MAX_UPLOAD_BYTES", default=MAX_UPLOAD_BYTES, low=1024, high=1 << 40
+        ),
+        vendor_import_limits=_choice(environ, "EVERLIST_VENDOR_IMPORT_LIMITS", ("off", "on")) == "on",
         log_format=_choice(environ, "EVERLIST_LOG_FORMAT", ("json", "console")),
     )
+
+
+def _given_secret_key(environ: Mapping[str, str]) -> str:
+    key = environ.get("EVERLIST_SECRET_KEY", "").strip()
+    if key and len(key) < _KEY_LENGTH:
+        message = f"EVERLIST_SECRET_KEY must have at least {_KEY_LENGTH} characters"
+        raise StartError(message)
+    return key
 
 
 def _kept_secret_key(directory: Path) -> str:
@@ -87,8 +105,8 @@ def _kept_secret_key(directory: Path) -> str:
         reason = error.strerror or type(error).__name__
         message = f"the data directory {directory} cannot be used: {reason}; choose another with --data-dir"
         raise StartError(message) from error
-    if len(key) < 32:
-        message = f"{path} does not hold a key of at least 32 characters"
+    if len(key) < _KEY_LENGTH:
+        message = f"{path} does not hold a key of at least {_KEY_LENGTH} characters"
         raise StartError(message)
     return key
 

@@ -9,18 +9,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
 
 from everlist import logs, metrics
-from everlist.core import activities, counters
-from everlist.core.activities import WORK_CHANNEL, Activity, NotMine
+from everlist.core import accounts, activities, counters, exports
+from everlist.core.activities import WORK_CHANNEL, Activity, Job, NotMine, Unusable
 from everlist.core.bulk import KINDS
 from everlist.core.contacts import Act
 from everlist.core.ids import new_id
+from everlist.core.imports import upload
 from everlist.db import Listener, Unavailable, open_database
 from everlist.errors import Conflict
 from everlist.schema.migrate import check
@@ -37,6 +38,7 @@ POLL_SECONDS = 1.0
 BEAT_SECONDS = 2.0
 CHUNK_TIMEOUT_SECONDS = 600
 ATTEMPTS = 5
+SWEEP_SECONDS = 3600.0
 
 
 async def run_until_signal(settings: Settings, dsn: str) -> None:
@@ -50,13 +52,20 @@ async def run_until_signal(settings: Settings, dsn: str) -> None:
 async def run(settings: Settings, dsn: str, stop: asyncio.Event) -> None:
     """Work until `stop` is set; the chunk under way is finished first."""
     await check(dsn)
-    db = await open_database(dsn, size=LANES * 2 + 1, statement_timeout=CHUNK_TIMEOUT_SECONDS, name="everlist worker")
+    db = await open_database(
+        dsn,
+        size=LANES * 3 + 1,  # an export reads beside its transaction, and shows its progress
+        statement_timeout=CHUNK_TIMEOUT_SECONDS,
+        name="everlist worker",
+        work_mem="64MB",  # a chunk passes through several intermediate results
+    )
     worker = Worker(db, settings.secret_key.encode(), stop)
     listener = Listener(dsn, {WORK_CHANNEL: lambda _payload: worker.wake()}, lambda: None)
     listening = asyncio.create_task(listener.run())
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(worker.fold())
+            group.create_task(worker.sweep())
             for _ in range(LANES):
                 group.create_task(worker.work())
             await stop.wait()
@@ -91,6 +100,15 @@ class Worker:
                 log.warning("the database does not answer", error=type(error).__name__)
             if not moved:
                 await _wait(self._stop, FOLD_SECONDS)
+
+    async def sweep(self) -> None:
+        """Take away what has had its time, now and every hour, until stopped."""
+        while not self._stop.is_set():
+            try:
+                await sweep_all(self._db, now=_now())
+            except Unavailable as error:
+                log.warning("the database does not answer", error=type(error).__name__)
+            await _wait(self._stop, SWEEP_SECONDS)
 
     async def work(self) -> None:
         """Run activities, one at a time, until stopped."""
@@ -135,14 +153,18 @@ class Worker:
                 act = Act(
                     before.operation, _now(), self._hash_key, before.request_id, before.token_id, before.activity_id
                 )
-                progress = await KINDS[before.kind](tx, before, act)
-                return await activities.advance(tx, before, me, progress, now=act.now)
+                progress = await KINDS[before.kind](Job(tx, self._db, before, act))
+                return await activities.advance(tx, before, me, progress, now=_now())
 
             try:
                 activity = await self._db.write(chunk)
                 failures = 0
             except (NotMine, Unavailable):
                 raise
+            except Unusable as error:
+                failed, reason = activity, str(error)
+                await self._db.write(lambda tx: activities.fail(tx, failed, me, reason, now=_now()))
+                return
             except Conflict:
                 await _wait(self._stop, 0.2)  # other writers were in the way again and again
             except Exception as error:  # noqa: BLE001 - whatever it is, the account's queue goes on
@@ -154,8 +176,7 @@ class Worker:
                     at=logs.places(error),
                 )
                 if failures >= ATTEMPTS:
-                    reason = f"the activity could not go on: {type(error).__name__}"
-                    failed = activity
+                    failed, reason = activity, f"the activity could not go on: {type(error).__name__}"
                     await self._db.write(lambda tx: activities.fail(tx, failed, me, reason, now=_now()))
                     return
                 await _wait(self._stop, 0.2 * 2**failures)
@@ -177,6 +198,14 @@ async def fold_all(db: Database) -> int:
         async with db.transaction() as tx:
             moved += await counters.fold(tx, account_id)
     return moved
+
+
+async def sweep_all(db: Database, *, now: datetime) -> None:
+    """Delete the files of exports that have expired, and uploads that never ended."""
+    a_day_ago = now - timedelta(days=1)
+    for account in await accounts.all_accounts(db):
+        await exports.sweep(db, account.account_id, before=a_day_ago - exports.KEPT)
+        await upload.sweep(db, account.account_id, before=a_day_ago)
 
 
 def _now() -> datetime:

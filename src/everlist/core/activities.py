@@ -11,17 +11,17 @@ that was taken for dead and comes back finds that guard against it, and its chun
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from everlist.core.contacts import Act
 from everlist.core.ids import new_id
 from everlist.core.paging import Page
 from everlist.errors import Conflict, EverlistError, NotFound
 
-if TYPE_CHECKING:
-    from everlist.db import Queries, Row, Transaction
+from everlist.db import Database, Queries, Row, Transaction
 
 WORK_CHANNEL = "everlist_work"
 MAX_QUEUED = 1000
@@ -275,6 +275,21 @@ async def release(tx: Transaction, account_id: UUID, worker_id: UUID, *, now: da
         await tx.execute("delete from lane where account_id = $1", account_id)
 
 
+class Job(msgspec.Struct, frozen=True):
+    """What a chunk of an activity works with."""
+
+    tx: Transaction
+    """Where everything is written; commits with the chunk's progress."""
+    db: Database
+    """For reading beside the transaction."""
+    activity: Activity
+    act: Act
+
+
+class Unusable(EverlistError):
+    """The activity cannot be done at all: it fails, and the text says why."""
+
+
 class Progress(msgspec.Struct, frozen=True):
     """What one chunk did."""
 
@@ -322,6 +337,30 @@ async def advance(
     if row is None:
         raise NotMine
     return _activity(row)
+
+
+async def show_progress(
+    db: Queries, activity: Activity, *, counts: dict[str, int], percent_done: int
+) -> bool:
+    """Show how far a long chunk is, outside its transaction; whether the activity shall be cancelled.
+
+    For kinds whose only chunk is the whole: a worker that starts over finds these counts in the activity.
+    Raises NotMine where the activity has ended.
+    """
+    row = await db.row(
+        """
+        update activity set percent_done = greatest(percent_done, least($3, 99)), counts = counts || $4::jsonb
+        where account_id = $1 and activity_id = $2 and state = 'processing'
+        returning cancel_requested_at is not null as cancelled
+        """,
+        activity.account_id,
+        activity.activity_id,
+        percent_done,
+        msgspec.json.encode(counts).decode(),
+    )
+    if row is None:
+        raise NotMine
+    return row["cancelled"]
 
 
 async def fail(

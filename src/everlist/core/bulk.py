@@ -16,11 +16,13 @@ from uuid import UUID
 import msgspec
 
 from everlist.core import contacts, custom_fields, lists, tags
-from everlist.core.activities import Activity, Progress
+from everlist.core.activities import Activity, Job, Progress
 from everlist.core.contacts.apply import Edit, edit
 from everlist.core.contacts.filters import ContactFilter
-from everlist.core.contacts.model import MAX_LISTS, MAX_TAGS, Act
+from everlist.core.contacts.model import MAX_LISTS, MAX_TAGS
 from everlist.core.contacts.select import Chosen, choose
+from everlist.core.exports import contact_exports
+from everlist.core.imports.job import contacts_import
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -71,20 +73,20 @@ class Whole(msgspec.Struct, frozen=True):
     ids: tuple[UUID, ...]
 
 
-Run = Callable[["Transaction", Activity, Act], Awaitable[Progress]]
+Run = Callable[[Job], Awaitable[Progress]]
 
 
-async def contact_delete(tx: Transaction, activity: Activity, act: Act) -> Progress:
+async def contact_delete(job: Job) -> Progress:
     """Hide contacts and take them off their lists."""
     lists_of: LiteralString = (
         "array(select m.list_id from list_membership m where m.account_id = c.account_id"
         " and m.contact_id = c.contact_id order by m.list_id)"
     )
     deleted = Edit(deleted_at="$2::timestamptz", lists_removed=lists_of)
-    return await _for_contacts(tx, activity, act, deleted, lambda _one, _ids: "updated")
+    return await _for_contacts(job, deleted, lambda _one, _ids: "updated")
 
 
-async def add_list_memberships(tx: Transaction, activity: Activity, act: Act) -> Progress:
+async def add_list_memberships(job: Job) -> Progress:
     """Put contacts on lists. Unsubscribed ones are held back; named ones that are deleted come back."""
 
     def outcome(one: Chosen, ids: frozenset[UUID]) -> str:
@@ -101,10 +103,10 @@ async def add_list_memberships(tx: Transaction, activity: Activity, act: Act) ->
         " where m.account_id = c.account_id and m.contact_id = c.contact_id))"
     )
     joined = Edit(deleted_at="null::timestamptz", lists_added=added, image=image)
-    return await _for_contacts(tx, activity, act, joined, outcome, with_deleted=True)
+    return await _for_contacts(job, joined, outcome, with_deleted=True)
 
 
-async def remove_list_memberships(tx: Transaction, activity: Activity, act: Act) -> Progress:
+async def remove_list_memberships(job: Job) -> Progress:
     """Take contacts off lists."""
     image: LiteralString = (
         "jsonb_build_object('left', array(select m.list_id from list_membership m where m.account_id = c.account_id"
@@ -112,11 +114,11 @@ async def remove_list_memberships(tx: Transaction, activity: Activity, act: Act)
     )
     left = Edit(lists_removed="$9::uuid[]", image=image)
     return await _for_contacts(
-        tx, activity, act, left, lambda one, ids: "updated" if ids & one.list_ids else "unchanged"
+        job, left, lambda one, ids: "updated" if ids & one.list_ids else "unchanged"
     )
 
 
-async def contacts_taggings_add(tx: Transaction, activity: Activity, act: Act) -> Progress:
+async def contacts_taggings_add(job: Job) -> Progress:
     """Tag contacts."""
 
     def outcome(one: Chosen, ids: frozenset[UUID]) -> str:
@@ -128,10 +130,10 @@ async def contacts_taggings_add(tx: Transaction, activity: Activity, act: Act) -
         "jsonb_build_object('tagged', array(select unnest($9::uuid[]) except select t.tag_id from tagging t"
         " where t.account_id = c.account_id and t.contact_id = c.contact_id))"
     )
-    return await _for_contacts(tx, activity, act, Edit(tags_added="$9::uuid[]", image=image), outcome)
+    return await _for_contacts(job, Edit(tags_added="$9::uuid[]", image=image), outcome)
 
 
-async def contacts_taggings_remove(tx: Transaction, activity: Activity, act: Act) -> Progress:
+async def contacts_taggings_remove(job: Job) -> Progress:
     """Take tags off contacts."""
     image: LiteralString = (
         "jsonb_build_object('untagged', array(select t.tag_id from tagging t where t.account_id = c.account_id"
@@ -139,7 +141,7 @@ async def contacts_taggings_remove(tx: Transaction, activity: Activity, act: Act
     )
     untagged = Edit(tags_removed="$9::uuid[]", image=image)
     return await _for_contacts(
-        tx, activity, act, untagged, lambda one, ids: "updated" if ids & one.tag_ids else "unchanged"
+        job, untagged, lambda one, ids: "updated" if ids & one.tag_ids else "unchanged"
     )
 
 
@@ -150,15 +152,14 @@ _REJECTED = {
 
 
 async def _for_contacts(
-    tx: Transaction,
-    activity: Activity,
-    act: Act,
+    job: Job,
     what: Edit,
     outcome: Callable[[Chosen, frozenset[UUID]], str],
     *,
     with_deleted: bool = False,
 ) -> Progress:
     """One chunk of a kind that does one thing to the contacts of its source, in the order of their ids."""
+    tx, activity = job.tx, job.activity
     request = msgspec.convert(activity.request, ForContacts)
     wanted = request.source.filter(now=activity.created_at, with_deleted=with_deleted)
     begun: int | None = activity.position.get("total")
@@ -172,7 +173,7 @@ async def _for_contacts(
     for one in chosen:
         by_outcome.setdefault(outcome(one, live), []).append(one.contact_id)
     args = (sorted(live),) if request.ids else ()
-    await edit(tx, activity.account_id, by_outcome.get("updated", ()), what, act, *args)
+    await edit(tx, activity.account_id, by_outcome.get("updated", ()), what, job.act, *args)
     seen = activity.counts.get("items_completed_count", 0) + len(chosen)
     counts = {name: len(ids) for name, ids in by_outcome.items()}
     counts["items_completed_count"] = len(chosen)
@@ -199,9 +200,9 @@ async def _live_ids(tx: Transaction, activity: Activity, ids: tuple[UUID, ...]) 
     return frozenset(await tags.lock_existing(tx, activity.account_id, ids))
 
 
-async def list_delete(tx: Transaction, activity: Activity, act: Act) -> Progress:
+async def list_delete(job: Job) -> Progress:
     """Delete lists: first their memberships, chunk by chunk, at last the lists. No contact is deleted."""
-    ids = msgspec.convert(activity.request, Whole).ids
+    ids = msgspec.convert(job.activity.request, Whole).ids
     image: LiteralString = (
         "jsonb_build_object('left', array(select m.list_id from list_membership m where m.account_id = c.account_id"
         " and m.contact_id = c.contact_id and m.list_id = any($9::uuid[])))"
@@ -209,15 +210,15 @@ async def list_delete(tx: Transaction, activity: Activity, act: Act) -> Progress
     stripped = Edit(lists_removed="$9::uuid[]", image=image)
 
     async def last() -> dict[str, int]:
-        await lists.mark_deleted(tx, activity.account_id, ids, now=act.now)
+        await lists.mark_deleted(job.tx, job.activity.account_id, ids, now=job.act.now)
         return {}
 
-    return await _strip(tx, activity, act, stripped, ContactFilter(list_ids=ids), last, lists.lock_for_delete)
+    return await _strip(job, stripped, ContactFilter(list_ids=ids), last, lists.lock_for_delete)
 
 
-async def contacts_tags_delete(tx: Transaction, activity: Activity, act: Act) -> Progress:
+async def contacts_tags_delete(job: Job) -> Progress:
     """Delete tags: first from the contacts, deleted ones included, at last the tags themselves."""
-    ids = msgspec.convert(activity.request, Whole).ids
+    ids = msgspec.convert(job.activity.request, Whole).ids
     image: LiteralString = (
         "jsonb_build_object('untagged', array(select t.tag_id from tagging t where t.account_id = c.account_id"
         " and t.contact_id = c.contact_id and t.tag_id = any($9::uuid[])))"
@@ -226,15 +227,15 @@ async def contacts_tags_delete(tx: Transaction, activity: Activity, act: Act) ->
     wanted = ContactFilter(frozenset({"all"}), tag_ids=ids)
 
     async def last() -> dict[str, int]:
-        gone = await tags.delete(tx, activity.account_id, ids)
+        gone = await tags.delete(job.tx, job.activity.account_id, ids)
         return {"items_completed_count": gone}
 
-    return await _strip(tx, activity, act, stripped, wanted, last, tags.lock_for_delete)
+    return await _strip(job, stripped, wanted, last, tags.lock_for_delete)
 
 
-async def custom_fields_delete(tx: Transaction, activity: Activity, act: Act) -> Progress:
+async def custom_fields_delete(job: Job) -> Progress:
     """Delete custom fields: first their values, chunk by chunk, at last the definitions."""
-    ids = msgspec.convert(activity.request, Whole).ids
+    ids = msgspec.convert(job.activity.request, Whole).ids
     image: LiteralString = (
         "jsonb_build_object('custom_fields', c.custom_fields - array("
         "select k from jsonb_object_keys(c.custom_fields) k where k <> all($9::uuid[]::text[])))"
@@ -243,16 +244,14 @@ async def custom_fields_delete(tx: Transaction, activity: Activity, act: Act) ->
     wanted = ContactFilter(frozenset({"all"}), custom_field_ids=ids)
 
     async def last() -> dict[str, int]:
-        await custom_fields.delete_definitions(tx, activity.account_id, ids)
+        await custom_fields.delete_definitions(job.tx, job.activity.account_id, ids)
         return {}
 
-    return await _strip(tx, activity, act, stripped, wanted, last, custom_fields.lock_for_delete)
+    return await _strip(job, stripped, wanted, last, custom_fields.lock_for_delete)
 
 
 async def _strip(
-    tx: Transaction,
-    activity: Activity,
-    act: Act,
+    job: Job,
     what: Edit,
     wanted: ContactFilter,
     last: Callable[[], Awaitable[dict[str, int]]],
@@ -263,6 +262,7 @@ async def _strip(
     What is left when a chunk is not full is taken in one go with the lists, tags or fields themselves,
     which are locked first, so that nobody can join in between.
     """
+    tx, activity = job.tx, job.activity
     ids = msgspec.convert(activity.request, Whole).ids
     total: int = activity.position.get("total", -1)
     if total < 0:
@@ -271,7 +271,7 @@ async def _strip(
     if final:
         await lock(tx, activity.account_id, ids)
     chosen = await choose(tx, activity.account_id, wanted, after=None, limit=None if final else CHUNK)
-    await edit(tx, activity.account_id, [one.contact_id for one in chosen], what, act, list(ids))
+    await edit(tx, activity.account_id, [one.contact_id for one in chosen], what, job.act, list(ids))
     counts = {"contacts_count": len(chosen)}
     if final:
         counts |= await last()
@@ -285,15 +285,15 @@ async def _strip(
 
 
 KINDS: dict[str, Run] = {
-    run.__name__: run
-    for run in (
-        contact_delete,
-        add_list_memberships,
-        remove_list_memberships,
-        contacts_taggings_add,
-        contacts_taggings_remove,
-        list_delete,
-        contacts_tags_delete,
-        custom_fields_delete,
-    )
+    "contacts_file_import": contacts_import,
+    "contacts_json_import": contacts_import,
+    "contact_exports": contact_exports,
+    "contact_delete": contact_delete,
+    "add_list_memberships": add_list_memberships,
+    "remove_list_memberships": remove_list_memberships,
+    "list_delete": list_delete,
+    "contacts_taggings_add": contacts_taggings_add,
+    "contacts_taggings_remove": contacts_taggings_remove,
+    "contacts_tags_delete": contacts_tags_delete,
+    "custom_fields_delete": custom_fields_delete,
 }

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from everlist.db import Transaction
 
 EMAIL = "email"
+SMS = "sms"
 
 
 def address_hmac(key: bytes, account_id: UUID, channel: str, address_key: str) -> bytes:

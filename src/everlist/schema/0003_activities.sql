@@ -76,16 +76,29 @@ create unlogged table import_row (
     custom_fields jsonb,                    -- what is null was not in the file, or empty there
     phone_numbers jsonb,                    -- whole model.Phone objects
     street_addresses jsonb,                 -- whole model.StreetAddress objects
+    problem text,                           -- why the row is rejected; email is then what stood there
+    correctable boolean not null default false,
     superseded_by integer,                  -- the line of a later row with the same address
     primary key (account_id, activity_id, row_number)
 );
 
--- What became of each row of an import: compact runs for all of them, and each row that was not taken.
+-- What became of each row of an import, a chunk of rows in one row.
 create table import_outcome (
     account_id uuid not null,
     activity_id uuid not null,
     first_row integer not null,
-    outcomes bytea not null,                -- one letter a row: c u n (created, updated, unchanged), h, r, or . for later
-    details jsonb not null,                 -- [{row, line, outcome, reason, email}] of held back, rejected, superseded
+    outcomes text not null,                 -- one letter a row: c u n h r, as core.imports.merge.OUTCOMES says
+    line_numbers integer[] not null,
+    contact_ids uuid[] not null,            -- null where the row touched no contact
     primary key (account_id, activity_id, first_row)
+);
+
+-- Why a row was not simply taken: the rejected, the held back, and those that a later row supersedes.
+create table import_report (
+    account_id uuid not null,
+    activity_id uuid not null,
+    row_number integer not null,
+    reason text not null,
+    email text,
+    primary key (account_id, activity_id, row_number)
 );

@@ -54,11 +54,7 @@ async def migrate(dsn: str) -> list[str]:
         done: list[str] = []
         for number, name, sql in migrations():
             if number not in applied:
-                async with connection.transaction():
-                    await connection.execute(sql)
-                    await connection.execute(
-                        "insert into schema_migration (number, name) values ($1, $2)", number, name
-                    )
+                await _run(connection, number, name, sql)
                 done.append(name)
         return done
     except asyncpg.LockNotAvailableError as error:
@@ -96,6 +92,18 @@ async def connect(dsn: str) -> asyncpg.Connection[asyncpg.Record]:
         message = f"PostgreSQL {version // 10000} is too old: Everlist needs 16 or newer"
         raise StartError(message)
     return connection
+
+
+async def _run(connection: asyncpg.Connection[asyncpg.Record], number: int, name: str, sql: str) -> None:
+    try:
+        async with connection.transaction():
+            await connection.execute(sql)
+            await connection.execute("insert into schema_migration (number, name) values ($1, $2)", number, name)
+    except asyncpg.LockNotAvailableError:
+        raise
+    except asyncpg.PostgresError as error:
+        message = f"the migration {name} failed and changed nothing: {str(error).splitlines()[0]}"
+        raise StartError(message) from error
 
 
 async def _applied(connection: asyncpg.Connection[asyncpg.Record]) -> set[int]:

@@ -6,11 +6,30 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
-from everlist.v3 import activities, contact_custom_fields, contact_lists, contact_tags, contacts
+from everlist.v3 import (
+    activities,
+    contact_custom_fields,
+    contact_lists,
+    contact_tags,
+    contacts,
+    exports,
+    imports,
+)
 from everlist.v3.http import Endpoint
 
 if TYPE_CHECKING:
+    from everlist.settings import Settings
     from everlist.v3.http import Handler
+
+JSON_IMPORT_BYTES = 32 * 1024 * 1024
+
+
+def body_limits(settings: Settings) -> dict[str, int]:
+    """The paths that take bigger bodies than others, and how big: a file is streamed, JSON is held in memory."""
+    return {
+        "/v3/activities/contacts_file_import": settings.max_upload_bytes,
+        "/v3/activities/contacts_json_import": min(JSON_IMPORT_BYTES, settings.max_upload_bytes),
+    }
 
 
 def _route(method: str, path: str, handler: Handler, scope: str = "contact_data") -> Route:
@@ -46,6 +65,8 @@ routes = [
     _route("DELETE", "/contact_tags/{tag_id}", activities.delete_tag),
     _route("DELETE", "/contact_lists/{list_id}", activities.delete_list),
     _route("GET", "/activities", activities.get_activities),
+    _route("POST", "/activities/contacts_file_import", imports.post_contacts_file_import),
+    _route("POST", "/activities/contacts_json_import", imports.post_contacts_json_import),
     _route("POST", "/activities/contact_delete", activities.post_contact_delete),
     _route("POST", "/activities/add_list_memberships", activities.post_add_list_memberships),
     _route("POST", "/activities/remove_list_memberships", activities.post_remove_list_memberships),
@@ -54,5 +75,7 @@ routes = [
     _route("POST", "/activities/contacts_taggings_remove", activities.post_contacts_taggings_remove),
     _route("POST", "/activities/contacts_tags_delete", activities.post_contacts_tags_delete),
     _route("POST", "/activities/custom_fields_delete", activities.post_custom_fields_delete),
+    _route("POST", "/activities/contact_exports", exports.post_contact_exports),
     _route("GET", "/activities/{activity_id}", activities.get_activity),
+    _route("GET", "/contact_exports/{file_export_id}", exports.get_contact_export),
 ]

@@ -24,7 +24,13 @@ _ENGAGEMENT = ("unqualified", "low", "medium", "high")
 
 _ITEMS = ("items_total_count", "items_completed_count")
 _OUTCOMES = ("created", "updated", "unchanged", "held_back", "rejected")
+_IMPORTED = (
+    *("items_total_count", "person_count", "error_count", "correctable_count", "cannot_add_to_list_count"),
+)
 _STATUS = {
+    "contact_exports": _ITEMS,
+    "contacts_file_import": _IMPORTED,
+    "contacts_json_import": _IMPORTED,
     "contact_delete": ("list_count", *_ITEMS),
     "add_list_memberships": (*_ITEMS, "list_count"),
     "remove_list_memberships": (*_ITEMS, "list_count"),
@@ -49,7 +55,8 @@ class ActivityOut(msgspec.Struct, omit_defaults=True):
     updated_at: datetime | None
     percent_done: int
     activity_errors: list[str]
-    status: dict[str, int]
+    status: dict[str, int] | msgspec.UnsetType
+    """Unset for a kind that the contract gives no counters."""
     links: ActivityLinks = field(name="_links")
     started_at: datetime | None = None
     completed_at: datetime | None = None
@@ -73,8 +80,11 @@ def activity_out(activity: activities.Activity) -> ActivityOut:
         whole_seconds(activity.updated_at),
         activity.percent_done,
         activity.errors,
-        status,
-        ActivityLinks(Link(f"/v3/activities/{activity.activity_id}")),
+        status if _STATUS[activity.kind] else msgspec.UNSET,
+        ActivityLinks(
+            Link(f"/v3/activities/{activity.activity_id}"),
+            Link(f"/v3/contact_exports/{activity.activity_id}") if activity.kind == "contact_exports" else None,
+        ),
         whole_seconds(activity.started_at),
         whole_seconds(activity.completed_at),
         activity.source_file_name,
@@ -115,15 +125,15 @@ class ForContactsIn(msgspec.Struct):
             raise Failure(400, VALIDATION, "segment_id does not have a valid value: this server has no segments yet")
         if given.engagement_level is not None and given.engagement_level not in _ENGAGEMENT:
             raise invalid("engagement_level")
-        _at_most("contact_ids", given.contact_ids, 500)
-        _at_most("list_ids", given.list_ids, most_lists)
-        _at_most("tag_ids", given.tag_ids, 50)
+        at_most("contact_ids", given.contact_ids, 500)
+        at_most("list_ids", given.list_ids, most_lists)
+        at_most("tag_ids", given.tag_ids, 50)
         excluded = self.exclude.contact_ids if self.exclude else None
         if excluded and named[0] not in ("all_active_contacts", "list_ids"):
             raise Failure(
                 400, VALIDATION, "exclude does not have a valid value: it goes with all_active_contacts or list_ids"
             )
-        _at_most("exclude[contact_ids]", excluded, 500)
+        at_most("exclude[contact_ids]", excluded, 500)
         return bulk.Source(
             given.contact_ids or None,
             given.list_ids or None,
@@ -135,7 +145,8 @@ class ForContactsIn(msgspec.Struct):
         )
 
 
-def _at_most(name: str, ids: tuple[UUID, ...] | None, most: int) -> None:
+def at_most(name: str, ids: tuple[UUID, ...] | None, most: int) -> None:
+    """400 where there are more ids than that."""
     if ids is not None and len(set(ids)) > most:
         raise Failure(400, VALIDATION, f"{name} does not have a valid value: at most {most}")
 
@@ -143,11 +154,11 @@ def _at_most(name: str, ids: tuple[UUID, ...] | None, most: int) -> None:
 def _required(name: str, ids: tuple[UUID, ...] | None, most: int) -> tuple[UUID, ...]:
     if not ids:
         raise Failure(400, VALIDATION, f"{name} is missing")
-    _at_most(name, ids, most)
+    at_most(name, ids, most)
     return tuple(dict.fromkeys(ids))
 
 
-async def _queue(
+async def queue(
     call: Call,
     kind: str,
     request: object,
@@ -196,13 +207,13 @@ async def post_contact_delete(call: Call) -> Response:
     body = await call.body(ContactDeleteIn)
     if bool(body.contact_ids) == bool(body.list_ids):
         raise Failure(400, VALIDATION, "contact_ids, list_ids are mutually exclusive, exactly one is needed")
-    _at_most("contact_ids", body.contact_ids, 500)
-    _at_most("list_ids", body.list_ids, 50)
+    at_most("contact_ids", body.contact_ids, 500)
+    at_most("list_ids", body.list_ids, 50)
     source = bulk.Source(body.contact_ids or None, body.list_ids or None)
     list_ids = source.list_ids or ()
     counts = {"list_count": len(set(list_ids))} if list_ids else None
     request = bulk.ForContacts(source)
-    made = await _queue(call, "contact_delete", request, list_ids=list_ids, counts=counts)
+    made = await queue(call, "contact_delete", request, list_ids=list_ids, counts=counts)
     return json_response(activity_out(made), 201)
 
 
@@ -220,7 +231,7 @@ async def _list_memberships(call: Call, kind: str, *, most_lists: int) -> Respon
     body = await call.body(ForContactsIn)
     ids = _required("list_ids", body.list_ids, 50)
     source = body.source_of(most_lists=most_lists)
-    made = await _queue(
+    made = await queue(
         call,
         kind,
         bulk.ForContacts(source, ids),
@@ -245,7 +256,7 @@ async def _taggings(call: Call, kind: str) -> Response:
     body = await call.body(ForContactsIn)
     ids = _required("tag_ids", body.tag_ids, 50)
     source = body.source_of()
-    made = await _queue(
+    made = await queue(
         call,
         kind,
         bulk.ForContacts(source, ids),
@@ -264,7 +275,7 @@ class IdsIn(msgspec.Struct):
 async def post_list_delete(call: Call) -> Response:
     """POST /activities/list_delete."""
     ids = _required("list_ids", (await call.body(IdsIn)).list_ids, 100)
-    made = await _queue(call, "list_delete", bulk.Whole(ids), list_ids=ids, counts={"list_count": len(ids)})
+    made = await queue(call, "list_delete", bulk.Whole(ids), list_ids=ids, counts={"list_count": len(ids)})
     return json_response(activity_out(made), 201)
 
 
@@ -272,20 +283,20 @@ async def post_contacts_tags_delete(call: Call) -> Response:
     """POST /activities/contacts_tags_delete."""
     ids = _required("tag_ids", (await call.body(IdsIn)).tag_ids, 500)
     counts = {"items_total_count": len(ids), "items_completed_count": 0}
-    made = await _queue(call, "contacts_tags_delete", bulk.Whole(ids), tag_ids=ids, counts=counts)
+    made = await queue(call, "contacts_tags_delete", bulk.Whole(ids), tag_ids=ids, counts=counts)
     return json_response(activity_out(made), 201)
 
 
 async def post_custom_fields_delete(call: Call) -> Response:
     """POST /activities/custom_fields_delete. Fields that do not exist are passed over."""
     ids = _required("custom_field_ids", (await call.body(IdsIn)).custom_field_ids, 100)
-    return json_response(activity_out(await _queue(call, "custom_fields_delete", bulk.Whole(ids))), 201)
+    return json_response(activity_out(await queue(call, "custom_fields_delete", bulk.Whole(ids))), 201)
 
 
 async def delete_list(call: Call) -> Response:
     """DELETE /contact_lists/{list_id}. V3 contract 4.1."""
     ids = (call.path_id("list_id"),)
-    made = await _queue(
+    made = await queue(
         call, "list_delete", bulk.Whole(ids), list_ids=ids, counts={"list_count": 1}, not_found=True
     )
     return _accepted(made)
@@ -295,7 +306,7 @@ async def delete_tag(call: Call) -> Response:
     """DELETE /contact_tags/{tag_id}. V3 contract 4.3."""
     ids = (call.path_id("tag_id"),)
     counts = {"items_total_count": 1, "items_completed_count": 0}
-    made = await _queue(
+    made = await queue(
         call, "contacts_tags_delete", bulk.Whole(ids), tag_ids=ids, counts=counts, not_found=True
     )
     return _accepted(made)

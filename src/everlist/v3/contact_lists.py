@@ -55,7 +55,7 @@ class ListIn(msgspec.Struct):
             raise invalid("name")
         if self.description is not None and len(self.description) > _MAX_DESCRIPTION:
             raise invalid("description")
-        return lists.ListDraft(self.name, self.description or None, bool(self.favorite))
+        return lists.ListDraft(self.name.strip(), self.description or None, bool(self.favorite))
 
 
 def _list_out(one: lists.ContactList) -> ListOut:

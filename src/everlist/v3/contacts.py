@@ -30,7 +30,7 @@ _LIST_LIMIT = 25
 _TAG_LIMIT = 50
 
 
-class EmailOut(msgspec.Struct, omit_defaults=True):
+class EmailOut(msgspec.Struct, omit_defaults=True, gc=False):
     address: str
     permission_to_send: str
     created_at: datetime | None = None
@@ -43,13 +43,13 @@ class EmailOut(msgspec.Struct, omit_defaults=True):
     confirm_status: str | None = None
 
 
-class CustomFieldValueOut(msgspec.Struct, omit_defaults=True):
+class CustomFieldValueOut(msgspec.Struct, omit_defaults=True, gc=False):
     custom_field_id: str
     value: str | None = None
     choice_ids: list[str] | None = None
 
 
-class ContactOut(msgspec.Struct, omit_defaults=True):
+class ContactOut(msgspec.Struct, omit_defaults=True, gc=False):
     """A contact on the wire: what is None is absent."""
 
     contact_id: UUID
@@ -104,8 +104,8 @@ def contact_out(contact: model.Contact, include: frozenset[str]) -> ContactOut:
         contact.anniversary,
         contact.update_source,
         contact.create_source,
-        contact.created_at.replace(microsecond=0),
-        contact.updated_at.replace(microsecond=0),
+        whole_seconds(contact.created_at),
+        whole_seconds(contact.updated_at),
         contact.deleted_at.date() if contact.deleted_at else None,
         custom_fields,
         (contact.phone_numbers or ()) if "phone_numbers" in include else None,

@@ -10,8 +10,8 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Awaitable, Callable  # noqa: TC003
-from datetime import datetime
+from collections.abc import AsyncGenerator, Awaitable, Callable  # noqa: TC003
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from everlist.core.tokens import Token
+    from everlist.settings import Settings
     from everlist.db import Database, Transaction
 
 T = TypeVar("T")
@@ -128,6 +129,20 @@ class Call:
             raise Failure(404, NOT_FOUND, f"{name} is in an invalid format")
         return found
 
+    @property
+    def settings(self) -> Settings:
+        """The settings of this process."""
+        return self._request.app.state.settings
+
+    @property
+    def content_type(self) -> str:
+        """The Content-Type header, or nothing."""
+        return self._request.headers.get("content-type", "")
+
+    def stream(self) -> AsyncGenerator[bytes]:
+        """The bytes of the body as they come in."""
+        return self._request.stream()
+
     async def body(self, kind: type[T]) -> T:
         """The JSON body as `kind`; 400, 413 or 415 where it is not."""
         request = self._request
@@ -184,7 +199,8 @@ class Query:
         self._key: bytes = request.app.state.hash_key
         self._account_id = account_id
         self._given: dict[str, str] = {}
-        for name, value in parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True):
+        query_string: bytes = request.scope["query_string"]
+        for name, value in parse_qsl(query_string.decode("latin-1"), keep_blank_values=True) if query_string else ():
             if "\x00" in value:
                 raise invalid(name)
             self._given.setdefault(name, value)
@@ -327,7 +343,8 @@ def required_source(name: str, value: object) -> str:
 
 def whole_seconds(moment: datetime | None) -> datetime | None:
     """The moment without its fraction, which the contract does not show."""
-    return None if moment is None else moment.replace(microsecond=0)
+    # A page has hundreds of these, and a subtraction takes half the time of replace().
+    return None if moment is None else moment - timedelta(0, 0, moment.microsecond)
 
 
 Handler = Callable[[Call], Awaitable[Response]]

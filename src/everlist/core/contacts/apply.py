@@ -208,7 +208,9 @@ memberships as (  -- every membership that is or was, as the counters see it bef
     from left_lists l join moved n using (contact_id)
     union all
     select m.list_id, 1, 1, n.active_before, n.active_after, n.sms_before, n.sms_after
-    from moved n join list_membership m on m.account_id = $1 and m.contact_id = n.contact_id
+    from moved n cross join lateral (  -- offset 0: look up the few that flip, never scan them all
+        select m.list_id from list_membership m where m.account_id = $1 and m.contact_id = n.contact_id offset 0
+    ) m
     where (n.active_before, n.sms_before) <> (n.active_after, n.sms_after) and m.list_id <> all(n.lists_removed)
 ),
 taggings as (
@@ -217,7 +219,9 @@ taggings as (
     select l.tag_id, n.live_before, 0 from left_tags l join moved n using (contact_id)
     union all
     select t.tag_id, n.live_before, n.live_after
-    from moved n join tagging t on t.account_id = $1 and t.contact_id = n.contact_id
+    from moved n cross join lateral (
+        select t.tag_id from tagging t where t.account_id = $1 and t.contact_id = n.contact_id offset 0
+    ) t
     where n.live_before <> n.live_after and t.tag_id <> all(n.tags_removed)
 ),
 counted as (
@@ -249,7 +253,8 @@ metered as (
         ) m
     ) flips
     having sum(active_after - active_before) <> 0 or count(*) filter (where fresh) > 0
-)
+),
+ledger as (
 insert into consent_event (
     account_id, contact_id, at, channel, action, permission_before, permission_after, opted_out_by, source,
     reason, details, operation, request_id, token_id, activity_id, row_number)
@@ -277,14 +282,20 @@ select
 from moved
 where (sms_permission_before, sms_number_before, sms_opted_out_by) is distinct from
     (sms_permission, sms_number, sms_channel #>> '{sms_channel_consents,0,opt_out_source}')
-"""
+)"""
+
+CONSEQUENCES: LiteralString = _MOVED + _IMAGED + _WRITTEN
+"""What follows from a CTE `changed` in an activity: CTEs, to which a final statement is added. Parameters: $1
+account, $2 now, $3 NO_ID, $5 operation, $6 request id, $7 token id, $8 activity id; $4 and $9 on are the caller's."""
+
+_NOTHING: LiteralString = " select"
 
 
 async def apply(tx: Transaction, account_id: UUID, changes: Sequence[Change], act: Act) -> None:
     """Make the changes. Raises asyncpg.UniqueViolationError where another contact holds an address."""
     if changes:
         await tx.execute(
-            _CHANGED + _MOVED + _WRITTEN,
+            _CHANGED + _MOVED + _WRITTEN + _NOTHING,
             account_id,
             act.now,
             NO_ID,
@@ -305,7 +316,7 @@ async def edit(
     """
     if contact_ids:
         await tx.execute(
-            _edited(what) + _MOVED + _IMAGED + _WRITTEN,
+            _edited(what) + CONSEQUENCES + _NOTHING,
             account_id,
             act.now,
             NO_ID,

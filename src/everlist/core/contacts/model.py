@@ -82,8 +82,13 @@ class SmsChannel(msgspec.Struct, frozen=True, omit_defaults=True):
     sms_channel_consents: tuple[SmsConsent, ...]
     update_source: str | None = None
 
+    @property
+    def key(self) -> str:
+        """The number as it is compared: E.164 without the plus."""
+        return self.dial_code + self.sms_address
 
-class Contact(msgspec.Struct, frozen=True):
+
+class Contact(msgspec.Struct, frozen=True, gc=False):
     """A contact as it is; sub-resources that were not asked for are None. All times are UTC."""
 
     contact_id: UUID

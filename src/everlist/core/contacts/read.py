@@ -51,13 +51,19 @@ _INCLUDED: tuple[tuple[str, LiteralString], ...] = (
 INCLUDES = tuple(name for name, _ in _INCLUDED)
 EVERYTHING = frozenset(INCLUDES)
 
-_decoders = (
-    msgspec.json.Decoder(dict[str, Value]).decode,
-    msgspec.json.Decoder(tuple[Phone, ...]).decode,
-    msgspec.json.Decoder(tuple[StreetAddress, ...]).decode,
-    msgspec.json.Decoder(tuple[Note, ...]).decode,
-    msgspec.json.Decoder(SmsChannel).decode,
+_DECODERS = tuple(
+    enumerate(
+        (
+            msgspec.json.Decoder(dict[str, Value]).decode,
+            msgspec.json.Decoder(tuple[Phone, ...]).decode,
+            msgspec.json.Decoder(tuple[StreetAddress, ...]).decode,
+            msgspec.json.Decoder(tuple[Note, ...]).decode,
+            msgspec.json.Decoder(SmsChannel).decode,
+        ),
+        _CORE_COLUMNS,
+    )
 )
+"""Where a row has JSON, and what reads it."""
 
 
 def columns(include: frozenset[str]) -> LiteralString:
@@ -70,12 +76,11 @@ def columns(include: frozenset[str]) -> LiteralString:
 
 def contact_of(row: Row) -> Contact:
     """The contact in a row of columns()."""
-    values = tuple(row)
-    decoded = [
-        None if value is None else decode(value)
-        for decode, value in zip(_decoders, values[_CORE_COLUMNS:], strict=False)
-    ]
-    return Contact(*values[:_CORE_COLUMNS], *decoded, *values[_CORE_COLUMNS + len(_decoders) :])
+    values = list(row)
+    for index, decode in _DECODERS:
+        if values[index] is not None:
+            values[index] = decode(values[index])
+    return Contact(*values)
 
 
 async def get(

@@ -134,17 +134,26 @@ def replaced_notes(before: Sequence[Note], drafts: Sequence[NoteDraft], *, now: 
 
 
 def replaced_sms_channel(
-    before: SmsChannel | None, draft: SmsDraft, *, source: str, now: datetime
-) -> tuple[SmsChannel, str, dict[str, Any]]:
-    """The channel that the draft asks for, its key, and the details for the ledger.
+    before: SmsChannel | None,
+    draft: SmsDraft,
+    *,
+    source: str,
+    now: datetime,
+    suppressed_at: datetime | None = None,
+) -> tuple[SmsChannel, dict[str, Any]]:
+    """The channel that the draft asks for, and the details for the ledger.
 
-    Raises Invalid where an account would lift an opt-out that the person made.
+    `suppressed_at` is when the person behind a number that is new to the contact unsubscribed, on a contact
+    that no longer holds it: then the account gets the number unsubscribed. Raises Invalid where an account would lift an opt-out that the person made.
     """
     number = parse_sms_number(draft.full_number)
     if number is None or not draft.consents:
         message = "sms_channel does not have a valid value"
         raise Invalid(message)
     wanted = draft.consents[0]
+    suppressed = suppressed_at is not None and source != BY_CONTACT
+    if suppressed:
+        wanted = msgspec.structs.replace(wanted, permission=UNSUBSCRIBED)
     old = before.sms_channel_consents[0] if before and before.sms_channel_consents else None
     if (
         old is not None
@@ -163,8 +172,8 @@ def replaced_sms_channel(
         old.created_at if old else now,
         now,
         opt_in_date=_when(wanted.permission == "explicit", old, "opt_in_date", now),
-        opt_out_date=_when(wanted.permission == UNSUBSCRIBED, old, "opt_out_date", now),
-        opt_out_source=_opt_out_source(old, wanted.permission, source),
+        opt_out_date=_when(wanted.permission == UNSUBSCRIBED, old, "opt_out_date", suppressed_at or now),
+        opt_out_source=BY_CONTACT if suppressed else _opt_out_source(old, wanted.permission, source),
         advertised_frequency=str(frequency) if frequency is not None else (old and old.advertised_frequency),
         advertised_interval=wanted.advertised_interval or (old and old.advertised_interval),
     )
@@ -190,7 +199,7 @@ def replaced_sms_channel(
         "advertised_frequency": frequency,
         "advertised_interval": wanted.advertised_interval,
     }
-    return channel, number.key, {name: value for name, value in details.items() if value is not None}
+    return channel, {name: value for name, value in details.items() if value is not None}
 
 
 def _when(holds: bool, old: SmsConsent | None, field: str, now: datetime) -> datetime | None:  # noqa: FBT001

@@ -5,7 +5,7 @@ Each works out, under the lock of its contact, what the contact shall be, and ha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -95,10 +95,10 @@ async def replace(
     lists_after = await _checked_lists(tx, account_id, draft) if draft.list_ids is not None else before.list_ids
     tags_after = await _checked_tags(tx, account_id, draft) if draft.tag_ids is not None else before.tag_ids
     after = msgspec.structs.replace(after, list_ids=lists_after, tag_ids=tags_after)
-    change = _change(before, after, draft, source=source, now=second)
-    _refuse_nobody(change.after)
-    await apply(tx, account_id, [change], act)
-    return change.after
+    after, sms_details = await _with_sms(tx, account_id, after, draft, source=source, act=act)
+    _refuse_nobody(after)
+    await apply(tx, account_id, [_change(before, after, source=source, sms_details=sms_details)], act)
+    return after
 
 
 async def sign_up(
@@ -147,9 +147,9 @@ async def sign_up(
         message = f"list_memberships does not have a valid value: at most {MAX_LISTS}"
         raise Invalid(message)
     after = msgspec.structs.replace(after, list_ids=list_ids)
-    change = _change(before, after, draft, source=source, now=second)
-    await apply(tx, account_id, [change], act)
-    return change.after, False
+    after, sms_details = await _with_sms(tx, account_id, after, draft, source=source, act=act)
+    await apply(tx, account_id, [_change(before, after, source=source, sms_details=sms_details)], act)
+    return after, False
 
 
 async def delete(
@@ -164,7 +164,7 @@ async def delete(
         message = f"no contact has the id {contact_id}"
         raise NotFound(message)
     after = msgspec.structs.replace(before, deleted_at=act.now, updated_at=act.now, list_ids=())
-    await apply(tx, account_id, [_change(before, after, ContactDraft(), source=source, now=act.now)], act)
+    await apply(tx, account_id, [_change(before, after, source=source)], act)
 
 
 async def delete_custom_field(tx: Transaction, account_id: UUID, custom_field_id: UUID) -> None:
@@ -255,9 +255,9 @@ async def _new(
         list_ids=await _checked_lists(tx, account_id, draft),
         tag_ids=await _checked_tags(tx, account_id, draft),
     )
-    change = _change(nobody, after, draft, source=source, now=second)
-    _refuse_nobody(change.after)
-    return change
+    after, sms_details = await _with_sms(tx, account_id, after, draft, source=source, act=act)
+    _refuse_nobody(after)
+    return _change(nobody, after, source=source, sms_details=sms_details)
 
 
 _EMAIL_PROPERTIES = (
@@ -268,23 +268,15 @@ _TOO_MANY_FIELDS = f"custom_fields does not have a valid value: at most {MAX_CUS
 
 
 def _change(
-    before: Contact, after: Contact, draft: ContactDraft, *, source: str, now: datetime
+    before: Contact, after: Contact, *, source: str, sms_details: dict[str, Any] | None = None
 ) -> Change:
-    """The difference between two states of a contact; writes the draft's SMS channel, if it has one."""
-    sms_number, sms_details = None, None
-    if draft.sms_channel is not None:
-        channel, sms_number, sms_details = subresources.replaced_sms_channel(
-            before.sms_channel, draft.sms_channel, source=source, now=now
-        )
-        after = msgspec.structs.replace(after, sms_channel=channel)
-    elif after.sms_channel is not None:
-        sms_number = after.sms_channel.dial_code + after.sms_channel.sms_address
+    """The difference between two states of a contact."""
     lists_before, lists_after = set(before.list_ids or ()), set(after.list_ids or ())
     tags_before, tags_after = set(before.tag_ids or ()), set(after.tag_ids or ())
     return Change(
         after,
         source,
-        sms_number,
+        after.sms_channel.key if after.sms_channel else None,
         sorted(lists_after - lists_before),
         sorted(lists_before - lists_after),
         sorted(tags_after - tags_before),
@@ -353,6 +345,35 @@ async def _with_email(
         contact, email=address.address, email_key=address.key, email_created_at=now, email_updated_at=now
     )
     return _with_consent(moved, after, now=now)
+
+
+async def _with_sms(
+    tx: Transaction, account_id: UUID, contact: Contact, draft: ContactDraft, *, source: str, act: Act
+) -> tuple[Contact, dict[str, Any] | None]:
+    """The contact with the draft's SMS channel, and its details for the ledger; opt-outs as in _with_email."""
+    if draft.sms_channel is None:
+        return contact, None
+    before = contact.sms_channel
+    number = parse_sms_number(draft.sms_channel.full_number)
+    suppressed_at = None
+    if number is not None and (before is None or before.key != number.key):
+        hashed = suppression.address_hmac(act.hash_key, account_id, suppression.SMS, number.key)
+        suppressed_at = await suppression.since(tx, account_id, suppression.SMS, hashed)
+        if suppressed_at is not None:
+            await suppression.lift(tx, account_id, suppression.SMS, hashed)
+        opted_out = before.sms_channel_consents[0] if before else None
+        if before and opted_out and opted_out.opt_out_source == consent.BY_CONTACT:
+            old = suppression.address_hmac(act.hash_key, account_id, suppression.SMS, before.key)
+            at = opted_out.opt_out_date or act.now
+            await suppression.add(tx, account_id, suppression.SMS, old, at=at)
+    channel, details = subresources.replaced_sms_channel(
+        before,
+        draft.sms_channel,
+        source=source,
+        now=act.now.replace(microsecond=0),
+        suppressed_at=suppressed_at,
+    )
+    return msgspec.structs.replace(contact, sms_channel=channel), details
 
 
 def _with_consent(contact: Contact, after: consent.EmailConsent, *, now: datetime) -> Contact:

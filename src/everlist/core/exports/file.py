@@ -1,0 +1,119 @@
+"""The file of an export: CSV (RFC 4180, UTF-8) in the database, in pieces."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from everlist.core import activities
+from everlist.core.exports.columns import shown_moment
+from everlist.errors import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Sequence
+    from uuid import UUID
+
+    from everlist.core.activities import Job
+    from everlist.db import Queries
+
+PART_BYTES = 1 << 20
+KEPT = timedelta(days=10)
+"""How long a file can be fetched after its activity was completed."""
+
+
+class File:
+    """Writes rows into parts of PART_BYTES, in the job's transaction."""
+
+    def __init__(self, job: Job) -> None:
+        self._tx = job.tx
+        self._activity = job.activity
+        self._now = job.act.now
+        self._text = io.StringIO()
+        self._csv = csv.writer(self._text, lineterminator="\r\n")
+        self._buffer = bytearray()
+        self._parts = 0
+
+    async def write(self, rows: Iterable[Sequence[str | int | None]]) -> None:
+        """Add rows; at most one part and these rows are in memory."""
+        self._csv.writerows(rows)
+        self._buffer += self._text.getvalue().encode()
+        self._text.seek(0)
+        self._text.truncate()
+        while len(self._buffer) >= PART_BYTES:
+            await self._store(bytes(self._buffer[:PART_BYTES]))
+            del self._buffer[:PART_BYTES]
+
+    async def finish(self) -> None:
+        """Store what is left."""
+        await self._store(bytes(self._buffer))
+
+    async def discard(self) -> None:
+        """Take back what was stored."""
+        await self._tx.execute(
+            "delete from export_part where account_id = $1 and activity_id = $2",
+            self._activity.account_id,
+            self._activity.activity_id,
+        )
+
+    async def _store(self, data: bytes) -> None:
+        await self._tx.execute(
+            "insert into export_part (account_id, activity_id, part, data, made_at) values ($1, $2, $3, $4, $5)",
+            self._activity.account_id,
+            self._activity.activity_id,
+            self._parts,
+            data,
+            self._now,
+        )
+        self._parts += 1
+
+
+async def size(db: Queries, account_id: UUID, activity_id: UUID, *, now: datetime) -> int:
+    """How many bytes the file has. Raises NotFound, whose text says why there is no file."""
+    try:
+        activity = await activities.get(db, account_id, activity_id)
+    except NotFound:
+        activity = None
+    if activity is None or activity.kind != "contact_exports":
+        message = f"no export has the id {activity_id}"
+        raise NotFound(message)
+    if activity.state in activities.UNFINISHED:
+        message = f"the export is not ready: it is {activity.state}"
+        raise NotFound(message)
+    if activity.state != activities.COMPLETED or activity.completed_at is None:
+        message = f"the export has no file: it is {activity.state}"
+        raise NotFound(message)
+    expires_at = activity.completed_at + KEPT
+    total: int | None = await db.value(
+        "select sum(octet_length(data)) from export_part where account_id = $1 and activity_id = $2",
+        account_id,
+        activity_id,
+    )
+    if now >= expires_at or total is None:
+        message = f"the export expired at {shown_moment(expires_at)}"
+        raise NotFound(message)
+    return total
+
+
+async def read(db: Queries, account_id: UUID, activity_id: UUID) -> AsyncIterator[bytes]:
+    """The bytes of the file, piece by piece."""
+    part = 0
+    while True:
+        data: bytes | None = await db.value(
+            "select data from export_part where account_id = $1 and activity_id = $2 and part = $3",
+            account_id,
+            activity_id,
+            part,
+        )
+        if data is None:
+            return
+        yield data
+        part += 1
+
+
+async def sweep(db: Queries, account_id: UUID, *, before: datetime) -> None:
+    """Delete the files that were begun before `before`."""
+    await db.value(
+        "delete from export_part where account_id = $1 and made_at < $2 returning null", account_id, before
+    )

@@ -1,0 +1,62 @@
+"""The export of contacts as an activity.
+
+The file shows one moment: everything is read from one snapshot, a page of contacts at a time. Its pieces
+are written in the transaction that completes the activity, so they are there when it is, and a worker that
+is killed leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from everlist.core import activities, contacts
+from everlist.core.activities import Job, Progress
+from everlist.core.contacts import ContactFilter
+from everlist.core.exports.columns import chosen_columns
+from everlist.core.exports.file import File
+
+PAGE = 2_000
+
+
+class ExportRequest(msgspec.Struct, frozen=True):
+    """What an export was asked for."""
+
+    wanted: ContactFilter
+    fields: tuple[str, ...] | None = None
+    """Words of FIELDS and ids of custom fields; None means all that there is something of."""
+
+
+async def contact_exports(job: Job) -> Progress:
+    """The whole export in one chunk."""
+    account_id = job.activity.account_id
+    request = msgspec.convert(job.activity.request, ExportRequest)
+    file = File(job)
+    done, from_id = 0, None
+    async with job.db.snapshot() as moment:
+        total = await contacts.count(moment, account_id, request.wanted)
+        columns = await chosen_columns(moment, account_id, request.fields)
+        include = frozenset(column.include for column in columns if column.include)
+        cells = [column.cell for column in columns]
+        await file.write([[column.title for column in columns]])
+        while True:
+            page = await contacts.page(
+                moment, account_id, request.wanted, limit=PAGE, from_id=from_id, include=include
+            )
+            await file.write([cell(contact) for cell in cells] for contact in page.items)
+            done, from_id = done + len(page.items), page.next_id
+            if from_id is None:
+                break
+            if await _cancelled(job, done, total):
+                await file.discard()
+                return Progress({}, done=False)
+    await file.finish()
+    before = job.activity.counts  # what a worker that was killed had shown
+    counts = {name: done - before.get(name, 0) for name in ("items_total_count", "items_completed_count")}
+    return Progress({}, done=True, counts=counts)
+
+
+async def _cancelled(job: Job, done: int, total: int) -> bool:
+    """Show how far the export is; whether it shall stop."""
+    counts = {"items_total_count": max(total, done), "items_completed_count": done}
+    percent = 100 * done // max(total, done)
+    return await activities.show_progress(job.db, job.activity, counts=counts, percent_done=percent)

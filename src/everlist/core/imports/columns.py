@@ -1,0 +1,362 @@
+"""From the cells of a row, or an item of a JSON import, to a line of COPY for the table import_row. Pure.
+
+The rules of a row are those of contacts.drafts and custom_fields. A file may have a million rows, so lengths are
+checked here, and rows in which nothing has to be escaped, nearly all of them, are put together without looking
+at each value for that.
+
+Tags, lists, notes, states and times, which an export holds beside, are not imported: their columns are named as
+ignored, like those that nobody knows.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+import msgspec
+from uuid_utils import uuid7  # core.ids makes the same, of a class whose text takes longer
+
+from everlist.core.consent import BY_ACCOUNT, EXPLICIT
+from everlist.core.contacts import model
+from everlist.core.contacts.identity import MAX_EMAIL, parse_email
+from everlist.core.custom_fields import MAX_VALUE
+from everlist.core.imports import values
+from everlist.core.imports.names import ADDRESS_PARTS, ADDRESSES, CORE, NAMES, PHONES, ColumnNames
+from everlist.core.imports.values import NULL, FieldColumn, Refused
+from everlist.core.places import country_name, state_name
+from everlist.errors import Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from everlist.core.custom_fields import CustomField
+
+    _Getter = Callable[[Sequence[str]], tuple[str, ...]]
+
+_MAX_STREET = 255
+_MAX_PLACE = 50
+_MAX_PHONE = 25
+_MAX_SHOWN = 255
+_MAX_IGNORED = 100
+_MAX_KNOWN = 4096
+_MAX_LOCAL = 64
+_MAX_DOMAINS = 1 << 16
+_NEVER = datetime.min.replace(tzinfo=UTC)
+_SIMPLE_LOCAL = re.compile(r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@")
+
+_country = lru_cache(_MAX_KNOWN)(country_name)
+_state = lru_cache(_MAX_KNOWN)(state_name)
+
+
+class Staged(msgspec.Struct, gc=False):
+    """A valid row."""
+
+    row_number: int
+    line_number: int
+    email_key: str | None
+    sms_number: str | None
+    line: bytes
+    """Its line of COPY text, from row_number to street_addresses, without the line end."""
+
+
+class Rejected(msgspec.Struct, gc=False):
+    """A row that is not taken."""
+
+    row_number: int
+    line_number: int
+    email: str
+    """As it stands in the file, if it is not too long to show."""
+    reason: str
+    correctable: bool
+
+
+def copy_text(text: str) -> bytes:
+    """A text as COPY text writes it; a question mark stands for what PostgreSQL does not take."""
+    return values.copied(values.storable(text)).encode()
+
+
+class Columns:
+    """Which cell of a row holds what."""
+
+    def __init__(self, at: Mapping[str, int], names: ColumnNames, sms_permission: str | None) -> None:
+        self.ignored: list[str] = []
+        """The names that mean no column, or one that stands before them."""
+        self._columns = names
+        self._at = at
+        self._at_key: dict[str, int] = {}
+        self._explicit = sms_permission == EXPLICIT
+        self._width = max(at.values()) + 1
+        # What is not there is at -1, where `stage` puts an empty cell.
+        self._email = at.get("email", -1)
+        self._core = _getter(at, CORE)
+        self._fields = [FieldColumn(at[name], field) for name, field in names.fields.items() if name in at]
+        self._simple_domains: set[str] = set()
+        self._now = _NEVER
+        self._phones: list[tuple[int, str, str, str]] = []
+        self._addresses: list[tuple[_Getter, str]] = []
+
+    @classmethod
+    def of_header(
+        cls, cells: Sequence[str], fields: Sequence[CustomField], *, sms_permission: str | None = None
+    ) -> Columns:
+        """The columns of a file. Raises Invalid where none says whose row it is."""
+        names = ColumnNames(fields)
+        at: dict[str, int] = {}
+        ignored: list[str] = []
+        for place, cell in enumerate(cells):
+            column = names.column(cell)
+            if column is not None and column not in at:
+                at[column] = place
+            elif cell.strip():
+                ignored.append(cell.strip())
+        if "email" not in at and "sms_number" not in at:
+            raise Invalid("the file has no email or sms_number column")
+        columns = cls(at, names, sms_permission)
+        columns.ignored = ignored
+        return columns
+
+    @classmethod
+    def of_json(cls, fields: Sequence[CustomField], *, sms_permission: str | None = None) -> Columns:
+        """Every column there is, for the items of a JSON import."""
+        names = ColumnNames(fields)
+        return cls({name: place for place, name in enumerate(names.all)}, names, sms_permission)
+
+    def stage_item(
+        self, item: Mapping[str, object], *, row_number: int, line_number: int, now: datetime
+    ) -> Staged | Rejected:
+        """As `stage`, for an item of a JSON import; null is as empty, and of names for one thing the first counts."""
+        cells = [""] * self._width
+        bad = ""
+        for key, value in item.items():
+            place = self._place(key)
+            if place < 0 or cells[place]:
+                continue
+            text = _text(value)
+            if text is None:
+                bad = bad or key
+            else:
+                cells[place] = text
+        if bad:
+            email = _shown(cells[self._email])
+            return Rejected(row_number, line_number, email, f"Invalid {bad}", correctable=False)
+        return self.stage(cells, row_number=row_number, line_number=line_number, now=now)
+
+    def _place(self, key: str) -> int:
+        place = self._at_key.get(key)
+        if place is None:
+            column = self._columns.column(key)
+            place = -1 if column is None else self._at[column]
+            if column is None and len(self.ignored) < _MAX_IGNORED and key not in self.ignored:
+                self.ignored.append(key)
+            if len(self._at_key) < _MAX_KNOWN:
+                self._at_key[key] = place
+        return place
+
+    def stage(
+        self, cells: Sequence[str], *, row_number: int, line_number: int, now: datetime
+    ) -> Staged | Rejected:
+        """The row as a line of COPY, or why it is not taken. An empty cell sets nothing."""
+        if now is not self._now:
+            self._set_now(now)
+        plain = _is_plain(cells)
+        if not plain:
+            cells = [cell.strip() for cell in cells]
+        cells = [*cells, *[""] * (self._width + 1 - len(cells))] if len(cells) < self._width else [*cells, ""]
+        try:
+            if not plain and (problem := values.unstorable("".join(cells))):
+                raise Refused(problem)
+            return self._staged(cells, row_number, line_number, plain=plain)
+        except Refused as refused:
+            email = _shown(cells[self._email])
+            return Rejected(row_number, line_number, email, refused.reason, refused.correctable)
+
+    def _staged(self, cells: list[str], row_number: int, line_number: int, *, plain: bool) -> Staged:
+        """`plain` says that no cell has to be stripped or escaped. Raises Refused."""
+        email, sms_number, consent_date, *names, month, day, birthday, anniversary = self._core(cells)
+        first_name, last_name, job_title, company_name = names
+        email_key = email
+        if email:
+            if not self._is_simple(email):
+                email, email_key = self._parsed_email(email)
+        elif not sms_number:
+            raise Refused("No email address or SMS number", correctable=True)
+        birthday = values.birthday(month, day, birthday) if month or day or birthday else f"{NULL}\t{NULL}"
+        if anniversary:
+            anniversary = values.anniversary(anniversary)
+        channel = NULL
+        if sms_number:
+            sms_number, channel = values.sms_channel(
+                sms_number, consent_date, self._now, explicit=self._explicit
+            )
+        most = model.MAX_NAME
+        if (
+            len(first_name) > most
+            or len(last_name) > most
+            or len(job_title) > most
+            or len(company_name) > most
+        ):
+            raise _too_long(
+                next(name for name, text in zip(NAMES, names, strict=True) if len(text) > most), most
+            )
+        if not plain:
+            first_name, last_name = values.copied(first_name), values.copied(last_name)
+            job_title, company_name = values.copied(job_title), values.copied(company_name)
+        custom_fields = self._custom_fields(cells, plain=plain) if self._fields else NULL
+        id_stem = str(uuid7())[:-1]
+        phones = self._phone_numbers(cells, id_stem, plain=plain) if self._phones else NULL
+        addresses = self._street_addresses(cells, id_stem, plain=plain) if self._addresses else NULL
+        line = (
+            f"{row_number}\t{line_number}\t{id_stem}0\t{email or NULL}\t{email_key or NULL}\t{sms_number or NULL}"
+            f"\t{channel}\t{first_name or NULL}\t{last_name or NULL}\t{job_title or NULL}\t{company_name or NULL}"
+            f"\t{birthday}\t{anniversary or NULL}"
+            f"\t{custom_fields}\t{phones}\t{addresses}"
+        )
+        return Staged(row_number, line_number, email_key or None, sms_number or None, line.encode())
+
+    def _is_simple(self, email: str) -> bool:
+        """Whether parse_email would leave the address as it is, as far as a domain that it left so shows."""
+        local = _SIMPLE_LOCAL.match(email)
+        return (
+            local is not None
+            and email[local.end() :] in self._simple_domains
+            and local.end() <= _MAX_LOCAL + 1
+            and len(email) <= MAX_EMAIL
+        )
+
+    def _parsed_email(self, text: str) -> tuple[str, str]:
+        email = parse_email(text)
+        if email is None:
+            raise Refused("Invalid email address", correctable=True)
+        if email.address == email.key == text and len(self._simple_domains) < _MAX_DOMAINS:
+            self._simple_domains.add(text.rpartition("@")[2])
+        return email.address, email.key
+
+    def _custom_fields(self, cells: list[str], *, plain: bool) -> str:
+        made: list[str] = []
+        for field in self._fields:
+            if text := cells[field.place]:
+                if plain and field.is_text and len(text) <= MAX_VALUE:
+                    made.append(f'{field.key}"{text}"')
+                else:
+                    made.append(field.key + field.json(text))
+        if len(made) > model.MAX_CUSTOM_FIELDS:
+            raise Refused(f"More than {model.MAX_CUSTOM_FIELDS} custom fields")
+        return "{" + ",".join(made) + "}" if made else NULL
+
+    def _phone_numbers(self, cells: list[str], id_stem: str, *, plain: bool) -> str:
+        made: list[str] = []
+        for place, name, middle, end in self._phones:
+            if text := cells[place]:
+                if len(text) > _MAX_PHONE:
+                    raise _too_long(name, _MAX_PHONE)
+                if not plain:
+                    text = values.quoted(text)
+                made.append(f'{{"phone_number_id":"{id_stem}{middle}{text}{end}')
+        if len(made) > model.MAX_PHONES:
+            raise Refused(f"More than {model.MAX_PHONES} phone numbers")
+        return f"[{','.join(made)}]" if made else NULL
+
+    def _street_addresses(self, cells: list[str], id_stem: str, *, plain: bool) -> str:
+        made: list[str] = []
+        for cells_of, middle in self._addresses:
+            street, street2, street3, city, state, postal_code, country = cells_of(cells)
+            if street2 or street3:
+                street = " ".join(filter(None, (street, street2, street3)))
+            _check_lengths(street, city, state, postal_code, country)
+            if country:
+                country = _country(country)
+            if state:
+                state = _state(state, country or None)
+            if not plain:
+                street, city, state = values.quoted(street), values.quoted(city), values.quoted(state)
+                postal_code, country = values.quoted(postal_code), values.quoted(country)
+            parts = (
+                (f',"street":"{street}"' if street else "")
+                + (f',"city":"{city}"' if city else "")
+                + (f',"state":"{state}"' if state else "")
+                + (f',"postal_code":"{postal_code}"' if postal_code else "")
+                + (f',"country":"{country}"' if country else "")
+            )
+            if parts:
+                made.append(f'{{"street_address_id":"{id_stem}{middle}{parts}}}')
+        return f"[{','.join(made)}]" if made else NULL
+
+    def _set_now(self, now: datetime) -> None:
+        self._now = now
+        times = f'"created_at":{values.json(now)},"updated_at":{values.json(now)}'
+        # The ids of a row are one draw with a last digit each: as unique, and as much in the order of time.
+        digits = iter("123456789")
+        self._phones = [
+            (
+                self._at[name],
+                name,
+                f'{next(digits)}","phone_number":"',
+                f'","kind":"{kind}",{times},"create_source":"{BY_ACCOUNT}"}}',
+            )
+            for name, kind in PHONES.items()
+            if name in self._at
+        ]
+        self._addresses = [
+            (
+                _getter(self._at, [f"{kind}_{part}" for part in ADDRESS_PARTS]),
+                f'{next(digits)}","kind":"{kind}",{times}',
+            )
+            for kind in ADDRESSES
+            if any(f"{kind}_{part}" in self._at for part in ADDRESS_PARTS)
+        ]
+
+
+def _getter(at: Mapping[str, int], columns: Iterable[str]) -> _Getter:
+    return itemgetter(*(at.get(column, -1) for column in columns))
+
+
+def _is_plain(cells: Sequence[str]) -> bool:
+    """Whether no cell has a blank at an end, or anything that COPY text or JSON escapes."""
+    try:
+        row = msgspec.json.encode(cells)
+    except UnicodeEncodeError:
+        return False
+    return (
+        b"\\" not in row
+        and b'" ' not in row
+        and b' "' not in row
+        and (row.isascii() or "".join(cells).isprintable())  # there are more blanks in Unicode
+    )
+
+
+def _check_lengths(street: str, city: str, state: str, postal_code: str, country: str) -> None:
+    if (
+        len(street) > _MAX_STREET
+        or len(city) > _MAX_PLACE
+        or len(state) > _MAX_PLACE
+        or len(postal_code) > _MAX_PLACE
+        or len(country) > _MAX_PLACE
+    ):
+        if len(street) > _MAX_STREET:
+            raise _too_long("street", _MAX_STREET)
+        places = {"city": city, "state": state, "zip": postal_code, "country": country}
+        raise _too_long(next(name for name, text in places.items() if len(text) > _MAX_PLACE), _MAX_PLACE)
+
+
+def _too_long(name: str, most: int) -> Refused:
+    return Refused(f"{name} has more than {most} characters")
+
+
+def _shown(email: str) -> str:
+    return values.storable(email[:_MAX_SHOWN])
+
+
+def _text(value: object) -> str | None:
+    """The cell that a value of a JSON item stands for; None for arrays and objects."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.0f}" if value.is_integer() else str(value)
+    return str(value) if isinstance(value, int) else None

@@ -1,0 +1,163 @@
+"""The two kinds of import as activities: read the upload into rows, then merge the rows chunk by chunk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, LiteralString
+from uuid import UUID
+
+import msgspec
+
+from everlist.core import custom_fields, lists
+from everlist.core.activities import MAX_ERRORS, Job, Progress, Unusable
+from everlist.core.imports import upload
+from everlist.core.imports.merge import merge
+from everlist.core.imports.reading import COLUMNS, Reading
+
+if TYPE_CHECKING:
+    from everlist.core.activities import Activity
+    from everlist.db import Transaction
+
+CHUNK = 10_000
+
+
+class ImportRequest(msgspec.Struct, frozen=True):
+    """What an import was asked for."""
+
+    list_ids: tuple[UUID, ...]
+    sms_permission: str = "not_set"
+    vendor_limits: bool = False
+    """Cut the file as the vendor does, at 40,000 rows or 4 MB, and say so."""
+
+
+async def contacts_import(job: Job) -> Progress:
+    """One chunk of an import: first the whole upload is read into rows, then CHUNK rows at a time are merged."""
+    if "next" not in job.activity.position or not await _rows_are_there(job):
+        return await _read(job)
+    return await _merge(job)
+
+
+async def _rows_are_there(job: Job) -> bool:
+    """Whether the unlogged rows survived: a crash of PostgreSQL empties their table."""
+    activity = job.activity
+    return await job.tx.value(
+        "select exists (select from import_row where account_id = $1 and activity_id = $2 and row_number = $3)",
+        activity.account_id,
+        activity.activity_id,
+        activity.position["rows"],
+    )
+
+
+async def _read(job: Job) -> Progress:
+    """Read the upload into import_row: every row, the valid and the rejected."""
+    tx, activity = job.tx, job.activity
+    account_id, activity_id = activity.account_id, activity.activity_id
+    request = msgspec.convert(activity.request, ImportRequest)
+    await tx.execute("set local statement_timeout = 0")
+    await tx.execute("delete from import_row where account_id = $1 and activity_id = $2", account_id, activity_id)
+    fields = await custom_fields.page(tx, account_id, limit=custom_fields.MAX_FIELDS)
+    reading = Reading(
+        activity,
+        fields.items,
+        sms_permission=request.sms_permission,
+        vendor_limits=request.vendor_limits,
+        now=job.act.now.replace(microsecond=0),
+    )
+    pieces = upload.read(job.db, account_id, activity_id)
+    await tx.copy_in("import_row", COLUMNS, reading.copy_lines(pieces))
+    if reading.rows == 0:
+        message = "the file has no rows"
+        raise Unusable(message)
+    await tx.execute("analyze import_row")
+    for by in _SUPERSEDE:
+        await tx.execute(by, account_id, activity_id)
+    position = {"rows": reading.rows, "next": activity.position.get("next", 1)}
+    if "next" in activity.position:  # read again after a crash: what was counted stays counted
+        return Progress(position, done=False)
+    counts = await _first_counts(tx, activity)
+    counts["items_total_count"] = reading.rows + reading.header_rows
+    return Progress(position, done=False, percent_done=5, counts=counts, errors=reading.remarks + reading.errors)
+
+
+_SUPERSEDE: tuple[LiteralString, LiteralString] = (
+    """
+    update import_row r set superseded_by = last.line_number
+    from (
+        select email_key, max(row_number) as row_number,
+            (array_agg(line_number order by row_number desc))[1] as line_number
+        from import_row
+        where account_id = $1 and activity_id = $2 and problem is null and email_key is not null
+        group by email_key having count(*) > 1
+    ) last
+    where r.account_id = $1 and r.activity_id = $2 and r.email_key = last.email_key
+        and r.row_number < last.row_number and r.problem is null
+    """,
+    """
+    update import_row r set superseded_by = last.line_number
+    from (
+        select sms_number, max(row_number) as row_number,
+            (array_agg(line_number order by row_number desc))[1] as line_number
+        from import_row
+        where account_id = $1 and activity_id = $2 and problem is null and sms_number is not null
+            and superseded_by is null
+        group by sms_number having count(*) > 1
+    ) last
+    where r.account_id = $1 and r.activity_id = $2 and r.sms_number = last.sms_number
+        and r.row_number < last.row_number and r.problem is null and r.superseded_by is null
+    """,
+)
+"""Of the rows with one address, or else one number, the last counts."""
+
+
+async def _first_counts(tx: Transaction, activity: Activity) -> dict[str, int]:
+    """Report and count the rows that are decided before any merge: rejected, and superseded by a later one."""
+    await tx.execute(
+        """
+        insert into import_report (account_id, activity_id, row_number, reason, email)
+        select $1, $2, row_number, coalesce(problem, 'superseded by line ' || superseded_by), coalesce(email, sms_number)
+        from import_row
+        where account_id = $1 and activity_id = $2 and (problem is not null or superseded_by is not null)
+        on conflict do nothing
+        """,
+        activity.account_id,
+        activity.activity_id,
+    )
+    row = await tx.row(
+        """
+        select count(*) filter (where problem is not null) as rejected,
+            count(*) filter (where problem is not null and correctable) as correctable_count,
+            count(*) filter (where problem is not null and not correctable) as error_count,
+            count(*) filter (where superseded_by is not null) as unchanged
+        from import_row where account_id = $1 and activity_id = $2
+        """,
+        activity.account_id,
+        activity.activity_id,
+    )
+    return dict(row) if row else {}
+
+
+async def _merge(job: Job) -> Progress:
+    tx, activity = job.tx, job.activity
+    request = msgspec.convert(activity.request, ImportRequest)
+    first: int = activity.position["next"]
+    rows: int = activity.position["rows"]
+    last = min(first + CHUNK - 1, rows)
+    live = await lists.lock_live(tx, activity.account_id, request.list_ids)
+    counts = await merge(tx, activity.account_id, sorted(live), first, last, job.act)
+    merged = sum(counts.values())
+    counts["person_count"] = merged - counts.get("rejected", 0)
+    counts["error_count"] = counts.get("rejected", 0)
+    counts["cannot_add_to_list_count"] = counts.get("held_back", 0)
+    errors = [f"{gone}: no such list any more" for gone in sorted(set(request.list_ids) - live)] if first == 1 else []
+    done = last == rows
+    if done:
+        await tx.execute(
+            "delete from import_row where account_id = $1 and activity_id = $2", activity.account_id, activity.activity_id
+        )
+        await upload.discard(tx, activity.account_id, activity.activity_id)
+    return Progress(
+        {"rows": rows, "next": last + 1},
+        done=done,
+        percent_done=5 + 95 * last // rows,
+        counts=counts,
+        errors=errors[:MAX_ERRORS],
+    )

@@ -1,0 +1,163 @@
+"""From the bytes of an upload to lines of COPY, a piece at a time; the whole is never in memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, LiteralString
+
+import msgspec
+
+from everlist.core.activities import MAX_ERRORS, Activity, Unusable
+from everlist.core.imports.columns import Columns, Rejected, Staged, copy_text
+from everlist.core.imports.csvfile import CsvReader, NotCsv
+from everlist.errors import Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Sequence
+    from datetime import datetime
+
+    from everlist.core.custom_fields import CustomField
+    from everlist.core.imports.csvfile import Record
+
+COLUMNS: tuple[LiteralString, ...] = (
+    *("account_id", "activity_id", "row_number", "line_number", "contact_id", "email", "email_key"),
+    *("sms_number", "sms_channel", "first_name", "last_name", "job_title", "company_name"),
+    *("birthday_month", "birthday_day", "anniversary", "custom_fields", "phone_numbers", "street_addresses"),
+    *("problem", "correctable"),
+)
+"""The columns of import_row as they are copied."""
+_COPY_BYTES = 1 << 18
+_NULLS = b"\t\\N" * 13  # email_key to street_addresses
+_NO_CONTACT = b"00000000-0000-0000-0000-000000000000"
+VENDOR_ROWS = 40_000
+"""Lines of a file, its header included, that the vendor reads."""
+VENDOR_BYTES = 4 * 1024 * 1024
+
+
+class Reading:
+    """Reads one upload; afterwards it tells how many rows there were and what is to be said of them."""
+
+    def __init__(
+        self,
+        activity: Activity,
+        fields: Sequence[CustomField],
+        *,
+        sms_permission: str,
+        vendor_limits: bool,
+        now: datetime,
+    ) -> None:
+        self._is_json = activity.kind == "contacts_json_import"
+        self._prefix = f"{activity.account_id}\t{activity.activity_id}\t".encode()
+        self._fields = fields
+        self._sms_permission = sms_permission
+        self._vendor_limits = vendor_limits
+        self._now = now
+        self.rows = 0
+        self.header_rows = 0
+        self.remarks: list[str] = []
+        """What is said of the file: columns that are ignored, a cut."""
+        self.errors: list[str] = []
+        """What is said of single rows, up to MAX_ERRORS."""
+
+    async def copy_lines(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Lines for COPY into COLUMNS, some at a time. Raises Unusable."""
+        read = self._json_rows if self._is_json else self._csv_rows
+        buffer = bytearray()
+        async for staged in read(self._limited(pieces)):
+            for one in staged:
+                buffer += self._line(one)
+            if len(buffer) >= _COPY_BYTES:
+                yield bytes(buffer)
+                buffer.clear()
+        if buffer:
+            yield bytes(buffer)
+
+    async def _limited(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The pieces up to what the vendor reads, where its limits are wanted."""
+        left = VENDOR_BYTES
+        async for piece in pieces:
+            if not self._vendor_limits:
+                yield piece
+                continue
+            yield piece[:left]
+            if len(piece) > left:
+                self.remarks.append("Only the first 4 MB of the file were read, as the vendor does (EVERLIST_VENDOR_IMPORT_LIMITS)")
+                return
+            left -= len(piece)
+
+    async def _csv_rows(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[Iterator[Staged | Rejected]]:
+        reader = CsvReader()
+        columns: Columns | None = None
+        try:
+            async for piece in pieces:
+                records = reader.feed(piece)
+                if columns is None and records:
+                    columns, records = self._columns(records[0]), records[1:]
+                if columns is not None:
+                    yield self._staged(columns, records)
+            records = reader.finish()
+        except NotCsv as error:
+            raise Unusable(str(error)) from error
+        if columns is None and records:
+            columns, records = self._columns(records[0]), records[1:]
+        if columns is not None:
+            yield self._staged(columns, records)
+
+    def _columns(self, header: Record) -> Columns:
+        self.header_rows = 1
+        if header.cells is None:
+            message = f"the first line cannot be read: {header.problem}"
+            raise Unusable(message)
+        try:
+            columns = Columns.of_header(header.cells, self._fields, sms_permission=self._sms_permission)
+        except Invalid as error:
+            raise Unusable(str(error)) from error
+        if columns.ignored:
+            self.remarks.append("Ignored columns: " + ", ".join(columns.ignored))
+        return columns
+
+    def _staged(self, columns: Columns, records: Sequence[Record]) -> Iterator[Staged | Rejected]:
+        for record in records:
+            if self._vendor_limits and self.rows + self.header_rows >= VENDOR_ROWS:
+                self._cut_rows()
+                return
+            self.rows += 1
+            if record.cells is None:
+                yield Rejected(self.rows, record.line_number, "", record.problem or "", correctable=False)
+            else:
+                yield columns.stage(
+                    record.cells, row_number=self.rows, line_number=record.line_number, now=self._now
+                )
+
+    def _cut_rows(self) -> None:
+        remark = f"Only the first {VENDOR_ROWS:,} lines were read, as the vendor does (EVERLIST_VENDOR_IMPORT_LIMITS)"
+        if remark not in self.remarks:
+            self.remarks.append(remark)
+
+    async def _json_rows(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[Iterator[Staged | Rejected]]:
+        """Rows of an upload that holds one JSON object a line."""
+        columns = Columns.of_json(self._fields, sms_permission=self._sms_permission)
+        rest = b""
+        async for piece in pieces:
+            *lines, rest = (rest + piece).split(b"\n")
+            yield self._staged_items(columns, lines)
+        if rest:
+            yield self._staged_items(columns, [rest])
+
+    def _staged_items(self, columns: Columns, lines: Sequence[bytes]) -> Iterator[Staged | Rejected]:
+        for line in lines:
+            if self._vendor_limits and self.rows >= VENDOR_ROWS:
+                self._cut_rows()
+                return
+            self.rows += 1
+            item = msgspec.json.decode(line, type=dict[str, object])
+            yield columns.stage_item(item, row_number=self.rows, line_number=self.rows, now=self._now)
+
+    def _line(self, one: Staged | Rejected) -> bytes:
+        if isinstance(one, Staged):
+            return self._prefix + one.line + b"\t\\N\tf\n"
+        if len(self.errors) < MAX_ERRORS:
+            self.errors.append(f"Line {one.line_number}: {one.reason}")
+        head = b"%d\t%d\t%s\t%s" % (one.row_number, one.line_number, _NO_CONTACT, copy_text(one.email))
+        return (
+            self._prefix + head + _NULLS + b"\t" + copy_text(one.reason) + (b"\tt\n" if one.correctable else b"\tf\n")
+        )

@@ -1,0 +1,95 @@
+"""What was uploaded for an import, kept in the database in pieces until a worker has read it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from datetime import datetime
+    from uuid import UUID
+
+    from everlist.db import Queries
+
+PART_BYTES = 1 << 20
+
+
+class Upload:
+    """Takes the bytes of one upload; at most one piece of it is in memory.
+
+    Pieces are stored as they come, each in a transaction of its own, so a slow upload holds no
+    connection. They belong to an activity only when that is created; `sweep` takes pieces away whose
+    upload never ended.
+    """
+
+    def __init__(self, db: Queries, account_id: UUID, activity_id: UUID, *, now: datetime) -> None:
+        self._db = db
+        self._account_id = account_id
+        self._activity_id = activity_id
+        self._now = now
+        self._buffer = bytearray()
+        self._parts = 0
+        self.size = 0
+
+    async def write(self, data: bytes) -> None:
+        """Add bytes."""
+        self.size += len(data)
+        self._buffer += data
+        while len(self._buffer) >= PART_BYTES:
+            await self._store(bytes(self._buffer[:PART_BYTES]))
+            del self._buffer[:PART_BYTES]
+
+    async def finish(self) -> None:
+        """Store what is left."""
+        if self._buffer:
+            await self._store(bytes(self._buffer))
+            self._buffer.clear()
+
+    async def discard(self) -> None:
+        """Take back what was stored."""
+        await discard(self._db, self._account_id, self._activity_id)
+
+    async def _store(self, data: bytes) -> None:
+        await self._db.value(
+            "insert into upload_part (account_id, activity_id, part, data, made_at) values ($1, $2, $3, $4, $5)"
+            " returning part",
+            self._account_id,
+            self._activity_id,
+            self._parts,
+            data,
+            self._now,
+        )
+        self._parts += 1
+
+
+async def read(db: Queries, account_id: UUID, activity_id: UUID) -> AsyncIterator[bytes]:
+    """The bytes of an upload, piece by piece."""
+    part = 0
+    while True:
+        data: bytes | None = await db.value(
+            "select data from upload_part where account_id = $1 and activity_id = $2 and part = $3",
+            account_id,
+            activity_id,
+            part,
+        )
+        if data is None:
+            return
+        yield data
+        part += 1
+
+
+async def discard(db: Queries, account_id: UUID, activity_id: UUID) -> None:
+    """Take an upload away."""
+    await db.value(
+        "delete from upload_part where account_id = $1 and activity_id = $2 returning null", account_id, activity_id
+    )
+
+
+async def sweep(db: Queries, account_id: UUID, *, before: datetime) -> None:
+    """Take uploads away that were begun before `before` and have no activity."""
+    await db.value(
+        "delete from upload_part p where p.account_id = $1 and p.made_at < $2 and not exists ("
+        "select from activity a where a.account_id = $1 and a.activity_id = p.activity_id) returning null",
+        account_id,
+        before,
+    )

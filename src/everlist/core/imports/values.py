@@ -1,0 +1,160 @@
+"""The values of single cells of an import, as they are written into COPY text. Pure."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from everlist.core.consent import BY_ACCOUNT, EXPLICIT, NOT_SET
+from everlist.core.contacts.identity import parse_sms_number
+from everlist.core.contacts.model import SmsChannel, SmsConsent
+from everlist.core.custom_fields import MAX_VALUE, checked_value
+from everlist.core.dates import parse_date, parse_datetime
+from everlist.core.ids import new_id
+from everlist.errors import Invalid
+
+if TYPE_CHECKING:
+    from everlist.core.custom_fields import CustomField, Value
+
+NULL = "\\N"
+_MAX_KNOWN = 4096
+
+_MONTH_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_MONTH_AND_DAY = re.compile(r"(\d{1,2})[/-](\d{1,2})", re.ASCII)
+_UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
+_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+
+
+class Refused(Exception):
+    """The value is not valid, and so its row is not taken."""
+
+    def __init__(self, reason: str, *, correctable: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.correctable = correctable
+
+
+def copied(text: str) -> str:
+    """A text as COPY text writes it."""
+    return text.translate(_ESCAPES)
+
+
+def quoted(text: str) -> str:
+    """A text inside the quotes of JSON, as COPY text writes that."""
+    return msgspec.json.encode(text).decode()[1:-1].replace("\\", "\\\\")
+
+
+def json(value: object) -> str:
+    """Anything as JSON."""
+    return msgspec.json.encode(value).decode()
+
+
+def copied_json(value: object) -> str:
+    """Anything as JSON, as COPY text writes that."""
+    return msgspec.json.encode(value).decode().replace("\\", "\\\\")
+
+
+def storable(text: str) -> str:
+    """The text with a question mark for each character that PostgreSQL does not take."""
+    return _UNSTORABLE.sub("?", text)
+
+
+def unstorable(text: str) -> str | None:
+    """What is wrong with a text that PostgreSQL does not take."""
+    bad = _UNSTORABLE.search(text)
+    if bad is None:
+        return None
+    return "has a NUL character" if bad[0] == "\0" else "not valid Unicode"
+
+
+def birthday(month: str, day: str, both: str) -> str:
+    """Month and day, from two cells or from one: `4/9`, or a whole date. Raises Refused."""
+    if not month and not day:
+        if not both:
+            return f"{NULL}\t{NULL}"
+        if match := _MONTH_AND_DAY.fullmatch(both):
+            month, day = match.groups()
+        elif date := parse_date(both):
+            return f"{date.month}\t{date.day}"
+    month_number, day_number = _small_number(month), _small_number(day)
+    if not 1 <= month_number <= 12 or not 1 <= day_number <= _MONTH_DAYS[month_number - 1]:
+        raise Refused("Invalid birthday", correctable=True)
+    return f"{month_number}\t{day_number}"
+
+
+def _small_number(text: str) -> int:
+    return int(text) if len(text) <= 2 and text.isascii() and text.isdigit() else 0
+
+
+@lru_cache(_MAX_KNOWN)
+def anniversary(text: str) -> str:
+    """A date, or null for nothing. Raises Refused."""
+    if not text:
+        return NULL
+    date = parse_date(text)
+    if date is None:
+        raise Refused("Invalid anniversary", correctable=True)
+    return date.isoformat()
+
+
+def sms_channel(number: str, consent_date: str, now: datetime, *, explicit: bool) -> tuple[str, str]:
+    """The key of a number and its channel as JSON. Raises Refused.
+
+    Without the day of the consent there is no explicit permission (V3 contract 6.3).
+    """
+    parsed = parse_sms_number(number)
+    if parsed is None:
+        raise Refused("Invalid sms_number")
+    opt_in = _consented_at(consent_date, now) if explicit else None
+    consent = SmsConsent(EXPLICIT if opt_in else NOT_SET, "promotional_sms", now, now, opt_in_date=opt_in)
+    channel = SmsChannel(
+        new_id(), parsed.national, parsed.dial_code, parsed.country_code, BY_ACCOUNT, (consent,)
+    )
+    return parsed.key, copied_json(channel)
+
+
+def _consented_at(text: str, now: datetime) -> datetime | None:
+    """The moment, if the text names one that is past; today may be tomorrow here."""
+    date = parse_date(text)
+    moment = datetime(date.year, date.month, date.day, tzinfo=UTC) if date else parse_datetime(text)
+    if moment is None or moment > now + timedelta(days=1):
+        return None
+    return min(moment, now)
+
+
+class FieldColumn:
+    """A column of a custom field."""
+
+    def __init__(self, place: int, field: CustomField) -> None:
+        self.place = place
+        self.key = f'"{field.custom_field_id}":'
+        self._field = field
+        self.is_text = field.type in ("string", "text_area")
+        self._known: dict[str, str] = {}
+
+    def json(self, text: str) -> str:
+        """The value that a cell gives. Raises Refused."""
+        if self.is_text:
+            if len(text) > MAX_VALUE:
+                raise Refused(f"{self._field.label} has more than {MAX_VALUE} characters")
+            return copied_json(text)
+        known = self._known.get(text)
+        if known is None:
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            known = self._known[text] = copied_json(self._value(text))
+        return known
+
+    def _value(self, text: str) -> Value | None:
+        try:
+            return checked_value(self._field, text, None)
+        except Invalid:
+            parts = [part.strip() for part in text.split(",")] if self._field.type == "multi_select" else []
+        if len(parts) > 1 and any(parts):  # several choices, as an export writes them
+            chosen = [self._value(part) for part in parts]
+            return list(dict.fromkeys(choice_id for value in chosen for choice_id in value or ()))
+        raise Refused(f"Invalid {self._field.label}")

@@ -1,0 +1,321 @@
+-- The schema that the migrations make, as pg_dump tells it. `make schema` writes this file; nothing runs it.
+
+CREATE TABLE account (
+    account_id uuid NOT NULL,
+    name text NOT NULL,
+    time_zone text DEFAULT 'UTC'::text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT account_name_check CHECK (((name <> ''::text) AND (length(name) <= 255)))
+);
+
+CREATE TABLE active_delta (
+    account_id uuid NOT NULL,
+    delta_id bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    change bigint NOT NULL,
+    first_this_month bigint NOT NULL,
+    operation text NOT NULL,
+    request_id text,
+    activity_id uuid
+);
+
+ALTER TABLE active_delta ALTER COLUMN delta_id ADD GENERATED ALWAYS AS IDENTITY;
+
+CREATE TABLE activity (
+    account_id uuid NOT NULL,
+    activity_id uuid NOT NULL,
+    kind text NOT NULL,
+    state text NOT NULL,
+    request jsonb NOT NULL,
+    source_file_name text,
+    "position" jsonb DEFAULT '{}'::jsonb NOT NULL,
+    percent_done smallint DEFAULT 1 NOT NULL,
+    counts jsonb DEFAULT '{}'::jsonb NOT NULL,
+    errors text[] DEFAULT '{}'::text[] NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    started_at timestamp with time zone,
+    completed_at timestamp with time zone,
+    cancel_requested_at timestamp with time zone,
+    run_by uuid,
+    operation text NOT NULL,
+    request_id text,
+    token_id uuid,
+    CONSTRAINT activity_percent_done_check CHECK (((percent_done >= 0) AND (percent_done <= 100))),
+    CONSTRAINT activity_state_check CHECK ((state = ANY (ARRAY['initialized'::text, 'processing'::text, 'completed'::text, 'cancelled'::text, 'failed'::text, 'timed_out'::text])))
+);
+
+CREATE TABLE api_token (
+    token_hash bytea NOT NULL,
+    token_id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    name text NOT NULL,
+    scopes text[] NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone
+);
+
+CREATE TABLE before_image (
+    account_id uuid NOT NULL,
+    activity_id uuid NOT NULL,
+    chunk bigint NOT NULL,
+    created uuid[] NOT NULL,
+    changed jsonb NOT NULL,
+    made_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE before_image ALTER COLUMN chunk ADD GENERATED ALWAYS AS IDENTITY;
+
+CREATE TABLE consent_event (
+    account_id uuid NOT NULL,
+    contact_id uuid NOT NULL,
+    event_id bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    channel text NOT NULL,
+    action text NOT NULL,
+    permission_before text,
+    permission_after text,
+    opted_out_by text,
+    source text NOT NULL,
+    reason text,
+    details jsonb,
+    operation text NOT NULL,
+    request_id text,
+    token_id uuid,
+    activity_id uuid,
+    row_number integer,
+    CONSTRAINT consent_event_action_check CHECK ((action = ANY (ARRAY['created'::text, 'changed'::text, 'readdressed'::text, 'deleted'::text, 'restored'::text]))),
+    CONSTRAINT consent_event_channel_check CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text]))),
+    CONSTRAINT consent_event_source_check CHECK ((source = ANY (ARRAY['Contact'::text, 'Account'::text, 'System'::text]))),
+    CONSTRAINT consent_only_rises_by_the_person CHECK (((opted_out_by IS DISTINCT FROM 'Contact'::text) OR (permission_after IS NULL) OR (permission_after = 'unsubscribed'::text) OR (source = 'Contact'::text)))
+);
+
+ALTER TABLE consent_event ALTER COLUMN event_id ADD GENERATED ALWAYS AS IDENTITY;
+
+CREATE TABLE contact (
+    account_id uuid NOT NULL,
+    contact_id uuid NOT NULL,
+    sequence_id bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    deleted_at timestamp with time zone,
+    deleted_list_ids uuid[],
+    create_source text NOT NULL,
+    update_source text,
+    first_name text,
+    last_name text,
+    job_title text,
+    company_name text,
+    birthday_month smallint,
+    birthday_day smallint,
+    anniversary date,
+    email text,
+    email_key text COLLATE pg_catalog."C",
+    email_created_at timestamp with time zone,
+    email_updated_at timestamp with time zone,
+    permission text,
+    opt_in_source text,
+    opt_in_at timestamp with time zone,
+    opt_out_source text,
+    opt_out_at timestamp with time zone,
+    opt_out_reason text,
+    confirmed_at timestamp with time zone,
+    last_active_at timestamp with time zone,
+    sms_number text COLLATE pg_catalog."C",
+    sms_permission text,
+    sms_channel jsonb,
+    custom_fields jsonb DEFAULT '{}'::jsonb NOT NULL,
+    phone_numbers jsonb DEFAULT '[]'::jsonb NOT NULL,
+    street_addresses jsonb DEFAULT '[]'::jsonb NOT NULL,
+    notes jsonb DEFAULT '[]'::jsonb NOT NULL,
+    CONSTRAINT contact_birthday_day_check CHECK (((birthday_day >= 1) AND (birthday_day <= 31))),
+    CONSTRAINT contact_birthday_month_check CHECK (((birthday_month >= 1) AND (birthday_month <= 12))),
+    CONSTRAINT contact_check CHECK ((((email IS NULL) = (email_key IS NULL)) AND ((email IS NULL) = (permission IS NULL)))),
+    CONSTRAINT contact_check1 CHECK (((NOT (permission IS DISTINCT FROM 'unsubscribed'::text)) = (opt_out_at IS NOT NULL))),
+    CONSTRAINT contact_check2 CHECK ((((opt_out_at IS NULL) = (opt_out_source IS NULL)) AND ((opt_out_at IS NOT NULL) OR (opt_out_reason IS NULL)))),
+    CONSTRAINT contact_check3 CHECK ((((sms_channel IS NULL) = (sms_number IS NULL)) AND ((sms_channel IS NULL) = (sms_permission IS NULL)))),
+    CONSTRAINT contact_check4 CHECK (((deleted_at IS NOT NULL) OR (deleted_list_ids IS NULL))),
+    CONSTRAINT contact_create_source_check CHECK ((create_source = ANY (ARRAY['Contact'::text, 'Account'::text]))),
+    CONSTRAINT contact_opt_in_source_check CHECK ((opt_in_source = ANY (ARRAY['Contact'::text, 'Account'::text]))),
+    CONSTRAINT contact_opt_out_source_check CHECK ((opt_out_source = ANY (ARRAY['Contact'::text, 'Account'::text]))),
+    CONSTRAINT contact_permission_check CHECK ((permission = ANY (ARRAY['explicit'::text, 'implicit'::text, 'not_set'::text, 'pending_confirmation'::text, 'temp_hold'::text, 'unsubscribed'::text]))),
+    CONSTRAINT contact_sms_permission_check CHECK ((sms_permission = ANY (ARRAY['explicit'::text, 'unsubscribed'::text, 'pending_confirmation'::text, 'not_set'::text]))),
+    CONSTRAINT contact_update_source_check CHECK ((update_source = ANY (ARRAY['Contact'::text, 'Account'::text])))
+);
+
+CREATE TABLE contact_list (
+    account_id uuid NOT NULL,
+    list_id uuid NOT NULL,
+    sequence_id bigint NOT NULL,
+    name text NOT NULL,
+    description text,
+    favorite boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    deleted_at timestamp with time zone
+);
+
+ALTER TABLE contact_list ALTER COLUMN sequence_id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE contact ALTER COLUMN sequence_id ADD GENERATED ALWAYS AS IDENTITY;
+
+CREATE TABLE counter (
+    account_id uuid NOT NULL,
+    name text NOT NULL,
+    subject uuid NOT NULL,
+    value bigint NOT NULL
+);
+
+CREATE TABLE counter_delta (
+    account_id uuid NOT NULL,
+    name text NOT NULL,
+    subject uuid NOT NULL,
+    delta_id bigint NOT NULL,
+    change bigint NOT NULL
+);
+
+ALTER TABLE counter_delta ALTER COLUMN delta_id ADD GENERATED ALWAYS AS IDENTITY;
+
+CREATE TABLE custom_field (
+    account_id uuid NOT NULL,
+    custom_field_id uuid NOT NULL,
+    label text NOT NULL,
+    name text NOT NULL,
+    type text NOT NULL,
+    metadata jsonb,
+    version integer NOT NULL,
+    choices jsonb,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE import_outcome (
+    account_id uuid NOT NULL,
+    activity_id uuid NOT NULL,
+    first_row integer NOT NULL,
+    outcomes bytea NOT NULL,
+    details jsonb NOT NULL
+);
+
+CREATE UNLOGGED TABLE import_row (
+    account_id uuid NOT NULL,
+    activity_id uuid NOT NULL,
+    row_number integer NOT NULL,
+    line_number integer NOT NULL,
+    contact_id uuid NOT NULL,
+    email text,
+    email_key text COLLATE pg_catalog."C",
+    sms_number text COLLATE pg_catalog."C",
+    sms_channel jsonb,
+    first_name text,
+    last_name text,
+    job_title text,
+    company_name text,
+    birthday_month smallint,
+    birthday_day smallint,
+    anniversary date,
+    custom_fields jsonb,
+    phone_numbers jsonb,
+    street_addresses jsonb,
+    superseded_by integer
+);
+
+CREATE TABLE lane (
+    account_id uuid NOT NULL,
+    ready_at timestamp with time zone NOT NULL,
+    claimed_by uuid,
+    beat_at timestamp with time zone
+);
+
+CREATE TABLE list_membership (
+    account_id uuid NOT NULL,
+    contact_id uuid NOT NULL,
+    list_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE resubscribe_request (
+    account_id uuid NOT NULL,
+    contact_id uuid NOT NULL,
+    list_ids uuid[] NOT NULL,
+    requested_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE schema_migration (
+    number integer NOT NULL,
+    name text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE suppression (
+    account_id uuid NOT NULL,
+    channel text NOT NULL,
+    address_hmac bytea NOT NULL,
+    reason text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT suppression_channel_check CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text]))),
+    CONSTRAINT suppression_reason_check CHECK ((reason = 'unsubscribe'::text))
+);
+
+CREATE TABLE tag (
+    account_id uuid NOT NULL,
+    tag_id uuid NOT NULL,
+    name text NOT NULL,
+    tag_source text,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE tagging (
+    account_id uuid NOT NULL,
+    contact_id uuid NOT NULL,
+    tag_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE upload_part (
+    account_id uuid NOT NULL,
+    activity_id uuid NOT NULL,
+    part integer NOT NULL,
+    data bytea NOT NULL,
+    made_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY account ADD CONSTRAINT account_pkey PRIMARY KEY (account_id);
+ALTER TABLE ONLY active_delta ADD CONSTRAINT active_delta_pkey PRIMARY KEY (account_id, delta_id);
+ALTER TABLE ONLY activity ADD CONSTRAINT activity_pkey PRIMARY KEY (account_id, activity_id);
+ALTER TABLE ONLY api_token ADD CONSTRAINT api_token_pkey PRIMARY KEY (token_hash);
+ALTER TABLE ONLY api_token ADD CONSTRAINT api_token_token_id_key UNIQUE (token_id);
+ALTER TABLE ONLY before_image ADD CONSTRAINT before_image_pkey PRIMARY KEY (account_id, activity_id, chunk);
+ALTER TABLE ONLY consent_event ADD CONSTRAINT consent_event_pkey PRIMARY KEY (account_id, contact_id, event_id);
+ALTER TABLE ONLY contact_list ADD CONSTRAINT contact_list_pkey PRIMARY KEY (account_id, list_id);
+ALTER TABLE ONLY contact ADD CONSTRAINT contact_pkey PRIMARY KEY (account_id, contact_id);
+ALTER TABLE ONLY counter_delta ADD CONSTRAINT counter_delta_pkey PRIMARY KEY (account_id, name, subject, delta_id);
+ALTER TABLE ONLY counter ADD CONSTRAINT counter_pkey PRIMARY KEY (account_id, name, subject);
+ALTER TABLE ONLY custom_field ADD CONSTRAINT custom_field_pkey PRIMARY KEY (account_id, custom_field_id);
+ALTER TABLE ONLY import_outcome ADD CONSTRAINT import_outcome_pkey PRIMARY KEY (account_id, activity_id, first_row);
+ALTER TABLE ONLY import_row ADD CONSTRAINT import_row_pkey PRIMARY KEY (account_id, activity_id, row_number);
+ALTER TABLE ONLY lane ADD CONSTRAINT lane_pkey PRIMARY KEY (account_id);
+ALTER TABLE ONLY list_membership ADD CONSTRAINT list_membership_pkey PRIMARY KEY (account_id, contact_id, list_id);
+ALTER TABLE ONLY resubscribe_request ADD CONSTRAINT resubscribe_request_pkey PRIMARY KEY (account_id, contact_id);
+ALTER TABLE ONLY schema_migration ADD CONSTRAINT schema_migration_pkey PRIMARY KEY (number);
+ALTER TABLE ONLY suppression ADD CONSTRAINT suppression_pkey PRIMARY KEY (account_id, channel, address_hmac);
+ALTER TABLE ONLY tag ADD CONSTRAINT tag_pkey PRIMARY KEY (account_id, tag_id);
+ALTER TABLE ONLY tagging ADD CONSTRAINT tagging_pkey PRIMARY KEY (account_id, contact_id, tag_id);
+ALTER TABLE ONLY upload_part ADD CONSTRAINT upload_part_pkey PRIMARY KEY (account_id, activity_id, part);
+CREATE UNIQUE INDEX account_name_key ON account USING btree (lower(name));
+CREATE INDEX activity_unfinished ON activity USING btree (account_id, activity_id) WHERE (state = ANY (ARRAY['initialized'::text, 'processing'::text]));
+CREATE INDEX api_token_account ON api_token USING btree (account_id, created_at);
+CREATE INDEX contact_deleted ON contact USING btree (account_id, contact_id) WHERE (deleted_at IS NOT NULL);
+CREATE UNIQUE INDEX contact_email_key ON contact USING btree (account_id, email_key);
+CREATE UNIQUE INDEX contact_list_name_key ON contact_list USING btree (account_id, lower(name)) WHERE (deleted_at IS NULL);
+CREATE UNIQUE INDEX contact_list_sequence_key ON contact_list USING btree (account_id, sequence_id);
+CREATE INDEX contact_live ON contact USING btree (account_id, contact_id) WHERE (deleted_at IS NULL);
+CREATE INDEX contact_opt_out ON contact USING btree (account_id, opt_out_at) WHERE (opt_out_at IS NOT NULL);
+CREATE UNIQUE INDEX contact_sequence_key ON contact USING btree (account_id, sequence_id);
+CREATE UNIQUE INDEX contact_sms_key ON contact USING btree (account_id, sms_number) WHERE (sms_number IS NOT NULL);
+CREATE INDEX contact_updated ON contact USING btree (account_id, updated_at);
+CREATE UNIQUE INDEX custom_field_name_key ON custom_field USING btree (account_id, name);
+CREATE INDEX list_membership_list ON list_membership USING btree (account_id, list_id, contact_id);
+CREATE UNIQUE INDEX tag_name_key ON tag USING btree (account_id, lower(name));
+CREATE INDEX tagging_tag ON tagging USING btree (account_id, tag_id, contact_id);
+ALTER TABLE ONLY api_token ADD CONSTRAINT api_token_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(account_id);

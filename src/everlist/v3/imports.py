@@ -1,0 +1,205 @@
+"""/v3/activities/contacts_file_import and contacts_json_import. V3 contract 6.3."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import msgspec
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from everlist.core import activities, lists
+from everlist.core.ids import new_id, parse_id
+from everlist.core.imports.job import ImportRequest
+from everlist.core.imports.upload import Upload
+from everlist.v3.activities import activity_out
+from everlist.v3.http import VALIDATION, Failure, invalid, json_response
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from everlist.db import Transaction
+    from everlist.v3.http import Call
+
+_MAX_LISTS = 50
+_MAX_FIELD_BYTES = 16 * 1024
+_SMS_PERMISSIONS = ("not_set", "explicit")
+
+
+class _Form:
+    """A multipart form as its bytes come in: short fields are kept, the file is handed on."""
+
+    def __init__(self, boundary: bytes) -> None:
+        self.fields: dict[str, list[str]] = {}
+        self.file_name: str | None = None
+        self.file: list[bytes] = []
+        """Bytes of the file that wait to be taken."""
+        self.ended = False
+        self._header = b""
+        self._value = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._name: str | None = None
+        self._in_file = False
+        self._text = bytearray()
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._headers.clear,
+                "on_header_field": self._on_header_field,
+                "on_header_value": self._on_header_value,
+                "on_header_end": self._on_header_end,
+                "on_headers_finished": self._on_headers_finished,
+                "on_part_data": self._on_part_data,
+                "on_part_end": self._on_part_end,
+                "on_end": self._on_end,
+            },
+        )
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes of the body. Raises FormParserError."""
+        self._parser.write(data)
+
+    def _on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header += data[start:end]
+
+    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _on_header_end(self) -> None:
+        self._headers[self._header.lower()] = self._value
+        self._header = self._value = b""
+
+    def _on_headers_finished(self) -> None:
+        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
+        self._name = options.get(b"name", b"").decode("utf-8", "replace")
+        self._in_file = self._name == "file" and self.file_name is None
+        if self._in_file:
+            self.file_name = options.get(b"filename", b"").decode("utf-8", "replace")
+        self._text.clear()
+
+    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._in_file:
+            self.file.append(data[start:end])
+        elif len(self._text) <= _MAX_FIELD_BYTES:
+            self._text += data[start:end]
+
+    def _on_part_end(self) -> None:
+        if not self._in_file and self._name:
+            if len(self._text) > _MAX_FIELD_BYTES:
+                raise invalid(self._name)
+            self.fields.setdefault(self._name, []).append(self._text.decode("utf-8", "replace"))
+        self._in_file = False
+
+    def _on_end(self) -> None:
+        self.ended = True
+
+
+async def post_contacts_file_import(call: Call) -> Response:
+    """POST /activities/contacts_file_import: the file goes into the database as it comes in."""
+    kind, options = parse_options_header(call.content_type)
+    if kind != b"multipart/form-data" or not options.get(b"boundary"):
+        raise Failure(415, VALIDATION, "Content-Type must be multipart/form-data with its boundary")
+    try:
+        form = _Form(options[b"boundary"])
+    except (FormParserError, ValueError) as error:
+        raise Failure(400, VALIDATION, "the multipart boundary does not have a valid value") from error
+    activity_id = new_id()
+    upload = Upload(call.db, call.account_id, activity_id, now=call.now)
+    try:
+        async for data in call.stream():
+            form.feed(data)
+            if form.file_name is not None and not form.file_name.lower().endswith(".csv"):
+                raise Failure(415, VALIDATION, "file does not have a valid value: its name must end in .csv")
+            for piece in form.file:
+                await upload.write(piece)
+            form.file.clear()
+        request = _request(call, form, upload)
+        await upload.finish()
+        made = await _queue(call, "contacts_file_import", request, activity_id, form.file_name)
+    except FormParserError as error:
+        await upload.discard()
+        raise Failure(400, VALIDATION, "Bad request: the body is not valid multipart/form-data") from error
+    except BaseException:
+        await upload.discard()
+        raise
+    return json_response(activity_out(made), 201)
+
+
+def _request(call: Call, form: _Form, upload: Upload) -> ImportRequest:
+    if form.file_name is None:
+        raise Failure(400, VALIDATION, "file is missing")
+    if not form.ended:
+        raise Failure(400, VALIDATION, "Bad request: the multipart body is cut off")
+    if upload.size == 0:
+        raise Failure(400, VALIDATION, "file does not have a valid value: it is empty")
+    words = [word.strip() for value in form.fields.get("list_ids", ()) for word in value.split(",") if word.strip()]
+    ids = [parse_id(word) for word in words]
+    if None in ids:
+        raise invalid("list_ids")
+    permission = (form.fields.get("sms_permission_to_send") or [None])[0]
+    return _checked(call, tuple(one for one in ids if one is not None), permission)
+
+
+def _checked(call: Call, list_ids: tuple[UUID, ...], sms_permission: str | None) -> ImportRequest:
+    list_ids = tuple(dict.fromkeys(list_ids))
+    if not list_ids:
+        raise Failure(400, VALIDATION, "list_ids is missing")
+    if len(list_ids) > _MAX_LISTS:
+        raise Failure(400, VALIDATION, f"list_ids does not have a valid value: at most {_MAX_LISTS}")
+    if sms_permission not in (None, "", *_SMS_PERMISSIONS):
+        raise invalid("sms_permission_to_send")
+    return ImportRequest(list_ids, sms_permission or "not_set", call.settings.vendor_import_limits)
+
+
+class JsonImportIn(msgspec.Struct):
+    import_data: list[msgspec.Raw] | None = None
+    list_ids: tuple[UUID, ...] = ()
+    sms_permission_to_send: str | None = None
+
+
+async def post_contacts_json_import(call: Call) -> Response:
+    """POST /activities/contacts_json_import."""
+    body = await call.body(JsonImportIn)
+    request = _checked(call, body.list_ids, body.sms_permission_to_send)
+    if not body.import_data:
+        raise Failure(400, VALIDATION, "import_data is missing")
+    if not all(bytes(item).lstrip().startswith(b"{") for item in body.import_data):
+        raise invalid("import_data")
+    activity_id = new_id()
+    upload = Upload(call.db, call.account_id, activity_id, now=call.now)
+    try:
+        for item in body.import_data:
+            await upload.write(msgspec.json.format(bytes(item), indent=-1) + b"\n")
+        await upload.finish()
+        made = await _queue(call, "contacts_json_import", request, activity_id, None)
+    except BaseException:
+        await upload.discard()
+        raise
+    return json_response(activity_out(made), 201)
+
+
+async def _queue(
+    call: Call, kind: str, request: ImportRequest, activity_id: UUID, file_name: str | None
+) -> activities.Activity:
+    act = call.act
+
+    async def operation(tx: Transaction) -> activities.Activity:
+        unknown = set(request.list_ids) - await lists.lock_live(tx, call.account_id, request.list_ids)
+        if unknown:
+            message = f"list_ids does not have a valid value: no list has the id {min(unknown)}"
+            raise Failure(400, VALIDATION, message)
+        return await activities.create(
+            tx,
+            call.account_id,
+            kind,
+            request,
+            operation=act.operation,
+            now=act.now,
+            source_file_name=file_name,
+            request_id=act.request_id,
+            token_id=act.token_id,
+            activity_id=activity_id,
+        )
+
+    return await call.write(operation)
