@@ -3,8 +3,8 @@
 Around each request: an id (taken from `X-Request-Id` where it is sane), a limit on the body, one line in
 the log, the numbers of /metrics, and an answer in the contract's shape where something of ours fails.
 
-Everything passes through here, so it is plain ASGI over Starlette's router, and the routes of an API are
-found by dictionary.
+Everything passes through here, so it is plain ASGI, and what an API has is found by dictionary; the rest is
+left to Starlette's router.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Match, Route, Router
+from starlette.routing import Route, Router
 from uuid_utils import uuid7
 
-from everlist import __version__, logs, metrics, v3
+from everlist import __version__, ext, logs, metrics, v3
 from everlist.core.tokens import REVOKED_CHANNEL, Keyring
 from everlist.db import Listener, Unavailable, open_database
 from everlist.schema.migrate import check
-from everlist.v3.http import NOT_FOUND, VALIDATION, error_response
+from everlist.rest import NOT_FOUND, VALIDATION, error_response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -73,10 +73,11 @@ def create_app(
         Route("/readyz", _readyz, methods=["GET"]),
         Route("/metrics", _metrics, methods=["GET"]),
         *v3.routes,
+        *ext.routes,
     ]
-    router = Router([_ByPath(v3.routes), *routes], redirect_slashes=False, lifespan=lifespan)
+    router = Router(routes, redirect_slashes=False, lifespan=lifespan)
     limits = v3.body_limits(settings)
-    return _Application(router, settings.max_body_bytes, limits)
+    return _Application(router, _Tree([*v3.routes, *ext.routes]), settings.max_body_bytes, limits)
 
 
 async def _healthz(_request: Request) -> Response:
@@ -115,52 +116,50 @@ _FAULT = error_response(500, "contacts.api.internal_error", "There was an intern
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,100}", re.ASCII)
 
 
-class _ByPath(BaseRoute):
+class _Tree:
     """Routes as a tree of the parts of their paths; a part in braces takes anything.
 
-    It finds what matching one route after the other would find, where the more specific path comes first;
-    what it does not find is left to the routes themselves.
+    It finds what matching one route after the other would find, where the more specific path comes first.
     """
 
     def __init__(self, routes: Sequence[Route]) -> None:
-        self._tree: dict[str | None, Any] = {}
+        self._root: dict[str | None, Any] = {}
         for route in routes:
-            node = self._tree
+            node = self._root
             parts = route.path.split("/")[1:]
             for part in parts:
                 node = node.setdefault(None if part.startswith("{") else part, {})
             names = [part.strip("{}") for part in parts if part.startswith("{")]
             for method in route.methods or ():
-                node.setdefault("/" + method, (route, names))
+                node.setdefault("/" + method, (route.app, names))
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        if scope["type"] != "http" or scope.get("root_path"):
-            return Match.NONE, {}
-        node, values = self._tree, list[str]()
+    def find(self, scope: Scope) -> ASGIApp | None:
+        """What answers the request, if it is here; the values in the path become `path_params`."""
+        node, values = self._root, list[str]()
         for part in scope["path"].split("/")[1:]:
             child = node.get(part)
             if child is None:
                 child = node.get(None)
                 if child is None or not part:
-                    return Match.NONE, {}
+                    return None
                 values.append(part)
             node = child
-        route, names = node.get("/" + scope["method"], (None, ()))
-        if route is None:
-            return Match.NONE, {}
-        return Match.FULL, {"endpoint": route.app, "path_params": dict(zip(names, values, strict=True))}
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await scope["endpoint"](scope, receive, send)
+        found = node.get("/" + scope["method"])
+        if found is None:
+            return None
+        app, names = found
+        scope["path_params"] = dict(zip(names, values, strict=True))
+        return app
 
 
 class _Application:
     """The wrapper around every request; the `app` of the requests within."""
 
-    def __init__(self, router: Router, max_body_bytes: int, limits: dict[str, int]) -> None:
+    def __init__(self, router: Router, tree: _Tree, max_body_bytes: int, limits: dict[str, int]) -> None:
         """`limits` are the largest bodies of paths that take more than `max_body_bytes`."""
         self.state = SimpleNamespace()
         self._router = router
+        self._tree = tree
         self._max_body_bytes = max_body_bytes
         self._limits = limits
         self._numbers: dict[tuple[str, str, int], tuple[Any, Any]] = {}
@@ -185,13 +184,16 @@ class _Application:
             await send(message)
 
         try:
-            await self._router(scope, self._limited(scope, receive), send_with_id)
+            app = self._tree.find(scope) or self._router
+            await app(scope, self._limited(scope, receive), send_with_id)
         except Exception as error:  # noqa: BLE001 - it is answered and logged here, and ends
             response = _FAULT
             if isinstance(error, HTTPException):
                 response = _refusal(error)
             else:
-                log.error("request failed", request_id=request_id, error=type(error).__name__, at=logs.places(error))
+                log.error(
+                    "request failed", request_id=request_id, error=type(error).__name__, at=logs.places(error)
+                )
             if not status:
                 await response(scope, receive, send_with_id)
         finally:
@@ -222,7 +224,10 @@ class _Application:
         route: str = scope.get("route_path", "none")
         numbers = self._numbers.get((method, route, status))
         if numbers is None:
-            numbers = metrics.REQUESTS.labels(method, route, str(status)), metrics.LATENCY.labels(method, route)
+            numbers = (
+                metrics.REQUESTS.labels(method, route, str(status)),
+                metrics.LATENCY.labels(method, route),
+            )
             self._numbers[method, route, status] = numbers
         numbers[0].inc()
         numbers[1].observe(seconds)

@@ -33,6 +33,10 @@ class Unavailable(EverlistError):
     """The database cannot be reached, or did not answer in time."""
 
 
+class DiskFull(Unavailable):
+    """The database's disk is full."""
+
+
 class Queries(Protocol):
     """What runs a statement: the pool (each statement on its own) or a transaction."""
 
@@ -193,7 +197,8 @@ class _Told:
         # A ValueError comes of an argument that does not fit its type, which is a fault of ours.
         if isinstance(error, _NOT_THERE) and not isinstance(error, ValueError):
             message = str(error).partition("\n")[0] or type(error).__name__
-            raise Unavailable(message) from error
+            kind = DiskFull if isinstance(error, asyncpg.DiskFullError) else Unavailable
+            raise kind(message) from error
 
 
 _told = _Told()

@@ -22,7 +22,7 @@ from everlist.core.bulk import KINDS
 from everlist.core.contacts import Act
 from everlist.core.ids import new_id
 from everlist.core.imports import upload
-from everlist.db import Listener, Unavailable, open_database
+from everlist.db import DiskFull, Listener, Unavailable, open_database
 from everlist.errors import Conflict
 from everlist.schema.migrate import check
 
@@ -159,15 +159,14 @@ class Worker:
             try:
                 activity = await self._db.write(chunk)
                 failures = 0
-            except (NotMine, Unavailable):
-                raise
             except Unusable as error:
-                failed, reason = activity, str(error)
-                await self._db.write(lambda tx: activities.fail(tx, failed, me, reason, now=_now()))
+                await self._fail(activity, me, str(error))
                 return
             except Conflict:
                 await _wait(self._stop, 0.2)  # other writers were in the way again and again
-            except Exception as error:  # noqa: BLE001 - whatever it is, the account's queue goes on
+            except Exception as error:  # whatever it is, the account's queue goes on
+                if isinstance(error, (NotMine, Unavailable)) and not isinstance(error, DiskFull):
+                    raise
                 failures += 1
                 log.error(
                     "a chunk failed",
@@ -176,11 +175,15 @@ class Worker:
                     at=logs.places(error),
                 )
                 if failures >= ATTEMPTS:
-                    failed, reason = activity, f"the activity could not go on: {type(error).__name__}"
-                    await self._db.write(lambda tx: activities.fail(tx, failed, me, reason, now=_now()))
+                    why = "the disk of the database is full" if isinstance(error, DiskFull) else type(error).__name__
+                    await self._fail(activity, me, f"the activity could not go on: {why}")
                     return
                 await _wait(self._stop, 0.2 * 2**failures)
         log.info("activity ends", activity_id=str(activity.activity_id), kind=activity.kind, state=activity.state)
+
+    async def _fail(self, activity: Activity, me: UUID, reason: str) -> None:
+        log.info("activity fails", activity_id=str(activity.activity_id), kind=activity.kind)
+        await self._db.write(lambda tx: activities.fail(tx, activity, me, reason, now=_now()))
 
     async def _beat(self, account_id: UUID, me: UUID) -> None:
         while True:
@@ -195,17 +198,17 @@ async def fold_all(db: Database) -> int:
     metrics.UNFOLDED.set(len(waiting))
     moved = 0
     for account_id in waiting:
-        async with db.transaction() as tx:
-            moved += await counters.fold(tx, account_id)
+        moved += await db.write(lambda tx, one=account_id: counters.fold(tx, one))
     return moved
 
 
 async def sweep_all(db: Database, *, now: datetime) -> None:
-    """Delete the files of exports that have expired, and uploads that never ended."""
+    """Delete the files of exports that have expired, uploads that never ended, and images too old for undo."""
     a_day_ago = now - timedelta(days=1)
     for account in await accounts.all_accounts(db):
         await exports.sweep(db, account.account_id, before=a_day_ago - exports.KEPT)
         await upload.sweep(db, account.account_id, before=a_day_ago)
+        await activities.sweep_images(db, account.account_id, before=now - activities.UNDO_WINDOW)
 
 
 def _now() -> datetime:

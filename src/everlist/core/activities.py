@@ -27,6 +27,8 @@ WORK_CHANNEL = "everlist_work"
 MAX_QUEUED = 1000
 SHOWN = timedelta(days=10)
 """How long an activity is listed after it was made."""
+UNDO_WINDOW = timedelta(days=30)
+"""How long what an activity changed is kept as it was before."""
 DEAD_AFTER = timedelta(seconds=10)
 """How long a worker may be silent before another may claim its lane."""
 MAX_ERRORS = 100
@@ -204,6 +206,13 @@ async def cancel(tx: Transaction, account_id: UUID, activity_id: UUID, *, now: d
         message = f"the activity has ended: it is {ended.state}"
         raise Conflict(message)
     return _activity(row)
+
+
+async def sweep_images(db: Queries, account_id: UUID, *, before: datetime) -> None:
+    """Take away the before-images that were made before `before`."""
+    await db.value(
+        "delete from before_image where account_id = $1 and made_at < $2 returning null", account_id, before
+    )
 
 
 async def claim(tx: Transaction, worker_id: UUID, *, now: datetime) -> UUID | None:

@@ -188,12 +188,29 @@ CREATE TABLE custom_field (
     updated_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE export_part (
+    account_id uuid NOT NULL,
+    activity_id uuid NOT NULL,
+    part integer NOT NULL,
+    data bytea NOT NULL,
+    made_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE import_outcome (
     account_id uuid NOT NULL,
     activity_id uuid NOT NULL,
     first_row integer NOT NULL,
-    outcomes bytea NOT NULL,
-    details jsonb NOT NULL
+    outcomes text NOT NULL,
+    line_numbers integer[] NOT NULL,
+    contact_ids uuid[] NOT NULL
+);
+
+CREATE TABLE import_report (
+    account_id uuid NOT NULL,
+    activity_id uuid NOT NULL,
+    row_number integer NOT NULL,
+    reason text NOT NULL,
+    email text
 );
 
 CREATE UNLOGGED TABLE import_row (
@@ -216,6 +233,8 @@ CREATE UNLOGGED TABLE import_row (
     custom_fields jsonb,
     phone_numbers jsonb,
     street_addresses jsonb,
+    problem text,
+    correctable boolean DEFAULT false NOT NULL,
     superseded_by integer
 );
 
@@ -292,7 +311,9 @@ ALTER TABLE ONLY contact ADD CONSTRAINT contact_pkey PRIMARY KEY (account_id, co
 ALTER TABLE ONLY counter_delta ADD CONSTRAINT counter_delta_pkey PRIMARY KEY (account_id, name, subject, delta_id);
 ALTER TABLE ONLY counter ADD CONSTRAINT counter_pkey PRIMARY KEY (account_id, name, subject);
 ALTER TABLE ONLY custom_field ADD CONSTRAINT custom_field_pkey PRIMARY KEY (account_id, custom_field_id);
+ALTER TABLE ONLY export_part ADD CONSTRAINT export_part_pkey PRIMARY KEY (account_id, activity_id, part);
 ALTER TABLE ONLY import_outcome ADD CONSTRAINT import_outcome_pkey PRIMARY KEY (account_id, activity_id, first_row);
+ALTER TABLE ONLY import_report ADD CONSTRAINT import_report_pkey PRIMARY KEY (account_id, activity_id, row_number);
 ALTER TABLE ONLY import_row ADD CONSTRAINT import_row_pkey PRIMARY KEY (account_id, activity_id, row_number);
 ALTER TABLE ONLY lane ADD CONSTRAINT lane_pkey PRIMARY KEY (account_id);
 ALTER TABLE ONLY list_membership ADD CONSTRAINT list_membership_pkey PRIMARY KEY (account_id, contact_id, list_id);

@@ -15,11 +15,11 @@ from everlist.v3 import (
     exports,
     imports,
 )
-from everlist.v3.http import Endpoint
+from everlist.rest import Endpoint
 
 if TYPE_CHECKING:
     from everlist.settings import Settings
-    from everlist.v3.http import Handler
+    from everlist.rest import Handler
 
 JSON_IMPORT_BYTES = 32 * 1024 * 1024
 

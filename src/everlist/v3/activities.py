@@ -11,13 +11,13 @@ from msgspec import field
 
 from everlist.core import activities, bulk, lists, tags
 from everlist.errors import NotFound
-from everlist.v3.http import VALIDATION, Failure, Link, Links, invalid, json_response, whole_seconds
+from everlist.rest import VALIDATION, Failure, Link, Links, invalid, json_response, whole_seconds
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
     from everlist.db import Transaction
-    from everlist.v3.http import Call
+    from everlist.rest import Call
 
 _STATES = ("processing", "completed", "cancelled", "failed", "timed_out")
 _ENGAGEMENT = ("unqualified", "low", "medium", "high")

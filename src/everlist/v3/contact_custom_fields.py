@@ -11,11 +11,11 @@ from msgspec import field
 from starlette.responses import Response
 
 from everlist.core import contacts, custom_fields
-from everlist.v3.http import VALIDATION, Failure, Links, invalid, json_response, whole_seconds
+from everlist.rest import VALIDATION, Failure, Links, invalid, json_response, whole_seconds
 
 if TYPE_CHECKING:
     from everlist.db import Transaction
-    from everlist.v3.http import Call
+    from everlist.rest import Call
 
 _MAX_LABEL = 50
 _MAX_CHOICE_LABEL = 255

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import field
 
 from everlist.core import lists
-from everlist.v3.http import VALIDATION, Failure, Links, invalid, json_response, whole_seconds
+from everlist.rest import VALIDATION, Failure, Links, invalid, json_response, whole_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from everlist.db import Transaction
-    from everlist.v3.http import Call
+    from everlist.rest import Call
 
 _MAX_NAME = 255
 _MAX_DESCRIPTION = 10_000

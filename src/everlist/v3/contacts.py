@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from everlist.core import contacts
 from everlist.core.contacts import model
-from everlist.v3.http import (
+from everlist.rest import (
     VALIDATION,
     Failure,
     Links,
@@ -24,7 +24,7 @@ from everlist.v3.http import (
 
 if TYPE_CHECKING:
     from everlist.db import Transaction
-    from everlist.v3.http import Call, Query
+    from everlist.rest import Call, Query
 
 _LIST_LIMIT = 25
 _TAG_LIMIT = 50
@@ -92,9 +92,10 @@ def contact_out(contact: model.Contact, include: frozenset[str]) -> ContactOut:
             for field_id, value in (contact.custom_fields or {}).items()
         ]
     channel = contact.sms_channel if "sms_channel" in include else None
+    created_at = whole_seconds(contact.created_at)
     return ContactOut(
         contact.contact_id,
-        _email_out(contact) if contact.email is not None else None,
+        _email_out(contact, created_at) if contact.email is not None else None,
         contact.first_name,
         contact.last_name,
         contact.job_title,
@@ -104,7 +105,7 @@ def contact_out(contact: model.Contact, include: frozenset[str]) -> ContactOut:
         contact.anniversary,
         contact.update_source,
         contact.create_source,
-        whole_seconds(contact.created_at),
+        created_at,
         whole_seconds(contact.updated_at),
         contact.deleted_at.date() if contact.deleted_at else None,
         custom_fields,
@@ -117,15 +118,17 @@ def contact_out(contact: model.Contact, include: frozenset[str]) -> ContactOut:
     )
 
 
-def _email_out(contact: model.Contact) -> EmailOut:
+def _email_out(contact: model.Contact, created_at: datetime | None) -> EmailOut:
+    """The address; most of its times are that of the contact's creation, whose whole seconds are `created_at`."""
     status = "pending" if contact.permission == "pending_confirmation" else "off"
+    same = contact.created_at
     return EmailOut(
         contact.email or "",
         contact.permission or "",
-        whole_seconds(contact.email_created_at),
-        whole_seconds(contact.email_updated_at),
+        created_at if contact.email_created_at == same else whole_seconds(contact.email_created_at),
+        created_at if contact.email_updated_at == same else whole_seconds(contact.email_updated_at),
         contact.opt_in_source,
-        whole_seconds(contact.opt_in_at),
+        created_at if contact.opt_in_at == same else whole_seconds(contact.opt_in_at),
         contact.opt_out_source,
         whole_seconds(contact.opt_out_at),
         contact.opt_out_reason,

@@ -13,12 +13,12 @@ from starlette.responses import StreamingResponse
 from everlist.core import custom_fields, exports
 from everlist.core.contacts import ContactFilter
 from everlist.v3.activities import ExcludeIn, activity_out, at_most, queue
-from everlist.v3.http import VALIDATION, Failure, invalid, json_response
+from everlist.rest import VALIDATION, Failure, invalid, json_response
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from everlist.v3.http import Call
+    from everlist.rest import Call
 
 _STATUSES = {"active": "active", "unsubscribed": "unsubscribed", "removed": "deleted", "deleted": "deleted"}
 _TOGETHER = {

@@ -14,13 +14,13 @@ from everlist.core.ids import new_id, parse_id
 from everlist.core.imports.job import ImportRequest
 from everlist.core.imports.upload import Upload
 from everlist.v3.activities import activity_out
-from everlist.v3.http import VALIDATION, Failure, invalid, json_response
+from everlist.rest import VALIDATION, Failure, invalid, json_response
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
     from everlist.db import Transaction
-    from everlist.v3.http import Call
+    from everlist.rest import Call
 
 _MAX_LISTS = 50
 _MAX_FIELD_BYTES = 16 * 1024

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, LiteralString
 
 import msgspec
@@ -66,6 +67,7 @@ _DECODERS = tuple(
 """Where a row has JSON, and what reads it."""
 
 
+@cache
 def columns(include: frozenset[str]) -> LiteralString:
     """What to select of `contact c` for contact_of, with the sub-resources in `include`."""
     sql = CORE
@@ -83,15 +85,16 @@ def contact_of(row: Row) -> Contact:
     return Contact(*values)
 
 
+@cache
+def _one(include: frozenset[str]) -> LiteralString:
+    return "select " + columns(include) + " from contact c where c.account_id = $1 and c.contact_id = $2"
+
+
 async def get(
     db: Queries, account_id: UUID, contact_id: UUID, *, include: frozenset[str] = frozenset()
 ) -> Contact:
     """The contact, a deleted one included, with the sub-resources in `include`. Raises NotFound."""
-    row = await db.row(
-        "select " + columns(include) + " from contact c where c.account_id = $1 and c.contact_id = $2",
-        account_id,
-        contact_id,
-    )
+    row = await db.row(_one(include), account_id, contact_id)
     if row is None:
         message = f"no contact has the id {contact_id}"
         raise NotFound(message)
@@ -214,7 +217,8 @@ async def sms_history(db: Queries, account_id: UUID, contact_id: UUID) -> list[S
     if not rows:
         await get(db, account_id, contact_id)
     return [
-        SmsEvent(row["at"], row["permission_after"], row["source"], msgspec.json.decode(row["details"] or "{}"))
+        SmsEvent(
+            row["at"], row["permission_after"], row["source"], msgspec.json.decode(row["details"] or "{}")
+        )
         for row in rows
     ]
-

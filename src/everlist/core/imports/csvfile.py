@@ -205,6 +205,8 @@ class CsvReader:
     def _read_header(self, lines: list[str], at: int, records: list[Record], *, last: bool) -> int:
         """Read the names and learn the delimiter; the number of lines that were used, 0 to wait for more."""
         used = _closing(lines, at, last=last)
+        if used == 0:
+            return 0
         text = "".join(lines[at : at + abs(used)])
         if _CONTROL.search(text):
             message = "the file is not text"

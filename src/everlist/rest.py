@@ -1,4 +1,4 @@
-"""What every V3 endpoint shares: the bearer check, bodies and queries in, JSON and errors out, page links.
+"""What every endpoint of V3 and of our own API shares: bearer check, bodies and queries in, JSON and errors out.
 
 V3 contract 1.1 to 1.5. The service answers its own errors as an array; what the vendor's gateway answers
 (401, 403) is a bare object.
@@ -58,9 +58,12 @@ class Failure(Exception):  # noqa: N818 - it is an answer, not a fault
         self.response = error_response(status, key, message, headers)
 
 
+_encode = msgspec.json.Encoder().encode
+
+
 def json_response(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """`value` as JSON."""
-    return Response(msgspec.json.encode(value), status, headers, "application/json")
+    return Response(_encode(value), status, headers, "application/json")
 
 
 def error_response(status: int, key: str, message: str, headers: dict[str, str] | None = None) -> Response:

@@ -1,0 +1,211 @@
+"""The benchmarks: `python -m bench`. Each result is a ratio to a reference measured in the same run.
+
+What is measured and its reference take turns of a quarter of a second, so that what else happens on the
+machine falls on both. A ratio is the median of the rounds' ratios; times are p50 and p99.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from starlette.requests import Request
+
+from bench import data, load, reference, serve
+from bench.report import Line, faster, slower, table
+from everlist.embedded import Cluster
+from everlist.schema.migrate import migrate
+from everlist.rest import Query
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_TURN = 0.25  # seconds
+_PAGE = f"limit={reference.PAGE_SIZE}&include=list_memberships,custom_fields"
+
+
+Side = tuple[int, Sequence[bytes]]
+"""A port, and the requests to send there."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a section has to measure with."""
+
+    large: data.Account
+    small: data.Account
+    everlist: int
+    """The port of the server."""
+    reference: int
+    """The port of the bare application."""
+    rounds: int
+    seconds: float
+    connections: int
+
+    def race(self, one: Side, other: Side, *, connections: int) -> list[tuple[load.Load, load.Load]]:
+        """Measure two side by side: in each round they take turns many times."""
+        with (
+            load.Client(*one, connections=connections) as first,
+            load.Client(*other, connections=connections) as second,
+        ):
+            self._round(first, second)  # to warm up
+            return [self._round(first, second) for _ in range(self.rounds)]
+
+    def _round(self, one: load.Client, other: load.Client) -> tuple[load.Load, load.Load]:
+        turns = max(1, round(self.seconds / _TURN))
+        ran = [(one.run(_TURN), other.run(_TURN)) for _ in range(turns)]
+        return load.Load.together([first for first, _ in ran]), load.Load.together(
+            [second for _, second in ran]
+        )
+
+    def against_reference(self, what: str, ours: Sequence[bytes], theirs: Sequence[bytes]) -> Line:
+        """Throughput against the bare application: at least 0.75 of it."""
+        rounds = self.race((self.everlist, ours), (self.reference, theirs), connections=self.connections)
+        return faster(what, rounds, bar=0.75)
+
+    def against_itself(self, what: str, request: bytes, base: bytes) -> Line:
+        """The time of a request against that of another, one at a time: at most 1.2 times as long."""
+        rounds = self.race((self.everlist, [request]), (self.everlist, [base]), connections=1)
+        return slower(what, rounds, bar=1.2)
+
+
+def one_contact(bench: Bench) -> list[Line]:
+    """GET one contact against the same select in a bare application."""
+    account = bench.large
+    ours = [load.get(f"/v3/contacts/{one}", account.token) for one in account.sample]
+    theirs = [load.get(f"/contact/{account.account_id}/{one}") for one in account.sample]
+    return [bench.against_reference("GET one contact", ours, theirs)]
+
+
+def page(bench: Bench) -> list[Line]:
+    """A page of 50 with lists and fields against the same select in a bare application."""
+    account = bench.large
+    ours = [
+        load.get(f"/v3/contacts?{_PAGE}&cursor={_cursor(account, one)}", account.token)
+        for one in account.page_starts
+    ]
+    theirs = [load.get(f"/page/{account.account_id}/{one}") for one in account.page_starts]
+    return [bench.against_reference("page of 50 with lists and fields", ours, theirs)]
+
+
+def walk(bench: Bench) -> list[Line]:
+    """The last page of a walk over the large account against the first."""
+    account = bench.large
+    number = -(-account.contacts // 50)
+    last = f"/v3/contacts?limit=50&cursor={_cursor(account, account.last_page)}"
+    return [
+        bench.against_itself(
+            f"page {number:,} of a walk, to page 1",
+            load.get(last, account.token),
+            load.get("/v3/contacts?limit=50", account.token),
+        )
+    ]
+
+
+def counts(bench: Bench) -> list[Line]:
+    """Counts of the large account against those of the small one."""
+
+    def line(what: str, path: str) -> Line:
+        requests = [
+            load.get(path.format(list_id=account.list_id), account.token)
+            for account in (bench.large, bench.small)
+        ]
+        return bench.against_itself(
+            f"{what} at {bench.large.contacts:,}, to {bench.small.contacts:,}", *requests
+        )
+
+    return [
+        line("include_count", "/v3/contacts?limit=50&include_count=true"),
+        line("membership_count", "/v3/contact_lists/{list_id}?include_membership_count=all"),
+        line("/contacts/counts", "/v3/contacts/counts"),
+    ]
+
+
+SECTIONS: dict[str, Callable[[Bench], list[Line]]] = {
+    "contact": one_contact,
+    "page": page,
+    "walk": walk,
+    "counts": counts,
+}
+
+
+def _cursor(account: data.Account, contact_id: UUID) -> str:
+    """The cursor that GET /v3/contacts gives for the page that begins with the contact."""
+    state = SimpleNamespace(hash_key=serve.SECRET_KEY.encode())
+    scope = {"type": "http", "path": "/v3/contacts", "query_string": b"", "headers": []}
+    request = Request({**scope, "app": SimpleNamespace(state=state)})
+    links = Query(request, account.account_id).links(contact_id)
+    assert links is not None
+    return links.next.href.partition("cursor=")[2]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the sections that were asked for; 1 if a bar is missed."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; default: all"
+    )
+    parser.add_argument(
+        "--contacts", type=int, default=1_000_000, help="in the large account (default: %(default)s)"
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="of each measurement (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each round (default: %(default)s)")
+    parser.add_argument("--connections", type=int, default=32, help="at once (default: %(default)s)")
+    parser.add_argument("--data-dir", type=Path, help="keep the data here, and use it if it is there already")
+    options = parser.parse_args(arguments)
+    names: list[str] = options.sections or list(SECTIONS)
+    if unknown := set(names) - set(SECTIONS):
+        parser.error(f"no such section: {', '.join(sorted(unknown))}")
+    directory = options.data_dir or Path(tempfile.mkdtemp(prefix="everlist-bench-"))
+    try:
+        lines = _measure(directory, names, options)
+    finally:
+        if options.data_dir is None:
+            shutil.rmtree(directory, ignore_errors=True)
+    print(table(lines))
+    return 0 if all(line.passed for line in lines) else 1
+
+
+def _measure(directory: Path, names: Sequence[str], options: argparse.Namespace) -> list[Line]:
+    made = directory / "generated"
+    with ExitStack() as stack:
+        dsn = stack.enter_context(Cluster(directory)).dsn()
+        asyncio.run(migrate(dsn))
+        if not made.exists():
+            began = perf_counter()
+            asyncio.run(data.generate(dsn, contacts=options.contacts))
+            made.touch()
+            _say(f"{options.contacts:,} contacts generated in {perf_counter() - began:.0f} s")
+        bench = Bench(
+            asyncio.run(data.load(dsn, data.LARGE)),
+            asyncio.run(data.load(dsn, data.SMALL)),
+            stack.enter_context(serve.everlist(dsn, directory)),
+            stack.enter_context(serve.reference(dsn, directory)),
+            options.rounds,
+            options.seconds,
+            options.connections,
+        )
+        lines: list[Line] = []
+        for name in names:
+            _say(f"measuring {name}")
+            lines += SECTIONS[name](bench)
+        return lines
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

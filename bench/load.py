@@ -1,0 +1,122 @@
+"""A load generator: keep-alive connections that each send the next request when the last is answered.
+
+It speaks as much HTTP as the servers measured here need: answers with a Content-Length. It works on plain
+sockets, because it shares the machine with what it measures.
+"""
+
+from __future__ import annotations
+
+import re
+import selectors
+import socket
+from dataclasses import dataclass
+from itertools import cycle
+from time import perf_counter
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
+_PIECE = 1 << 18
+
+
+@dataclass(frozen=True)
+class Load:
+    """What came of a run: how long each request took, and all of them together, in seconds."""
+
+    times: Sequence[float]
+    took: float
+
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return len(self.times) / self.took
+
+    def percentile(self, percent: int) -> float:
+        """The time in milliseconds that so many of the requests took at most."""
+        return sorted(self.times)[len(self.times) * percent // 100] * 1000
+
+    @staticmethod
+    def together(parts: Sequence[Load]) -> Load:
+        """Several runs as one."""
+        return Load([time for part in parts for time in part.times], sum(part.took for part in parts))
+
+
+def get(path: str, token: str = "") -> bytes:
+    """A GET request as it goes over the wire."""
+    authorization = f"Authorization: Bearer {token}\r\n" if token else ""
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n{authorization}\r\n".encode()
+
+
+class Client:
+    """Some connections to a server, and the requests to send over them, over and over."""
+
+    def __init__(self, port: int, requests: Sequence[bytes], *, connections: int) -> None:
+        self._todo = cycle(requests)
+        self._selector = selectors.DefaultSelector()
+        self._connections = [_Connection(port) for _ in range(connections)]
+        for connection in self._connections:
+            self._selector.register(connection.socket, selectors.EVENT_READ, connection)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._selector.close()
+        for connection in self._connections:
+            connection.socket.close()
+
+    def run(self, seconds: float) -> Load:
+        """Send requests for so long, and leave none unanswered."""
+        times: list[float] = []
+        began = last = perf_counter()
+        for connection in self._connections:
+            connection.send(next(self._todo))
+        waiting = len(self._connections)
+        while waiting:
+            for key, _ in self._selector.select():
+                connection: _Connection = key.data
+                if not connection.receive():
+                    continue
+                now = perf_counter()
+                if now < began + seconds or not times:
+                    times.append(now - connection.sent)
+                    last = now
+                if now < began + seconds:
+                    connection.send(next(self._todo))
+                else:
+                    waiting -= 1
+        return Load(times, last - began)
+
+
+class _Connection:
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sent = 0.0
+        self._pieces: list[bytes] = []
+        self._left: int | None = None
+
+    def send(self, request: bytes) -> None:
+        self._pieces.clear()
+        self._left = None
+        self.sent = perf_counter()
+        self.socket.sendall(request)
+
+    def receive(self) -> bool:
+        """Take what has come; whether that completes the answer."""
+        piece = self.socket.recv(_PIECE)
+        self._pieces.append(piece)
+        if self._left is not None:
+            self._left -= len(piece)
+        else:
+            answer = b"".join(self._pieces)
+            head, end, rest = answer.partition(b"\r\n\r\n")
+            length = _LENGTH.search(head) if end else None
+            if not piece or (end and (length is None or not answer.startswith(b"HTTP/1.1 200 "))):
+                message = f"the server answered {answer[:500]!r}"
+                raise RuntimeError(message)
+            if length is not None:
+                self._left = int(length[1]) - len(rest)
+        return self._left == 0

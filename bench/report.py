@@ -1,0 +1,80 @@
+"""What was measured, as an aligned table of ratios."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bench.load import Load
+
+
+@dataclass(frozen=True)
+class Line:
+    """One ratio and the bar that it is held to."""
+
+    what: str
+    measured: str
+    reference: str
+    ratio: float
+    bar: float
+    at_least: bool
+
+    @property
+    def passed(self) -> bool:
+        """Whether the bar is met."""
+        return self.ratio >= self.bar if self.at_least else self.ratio <= self.bar
+
+
+Rounds = Sequence[tuple["Load", "Load"]]
+"""What was measured beside its reference, a number of times."""
+
+
+def faster(what: str, rounds: Rounds, *, bar: float) -> Line:
+    """Requests a second, which must be at least `bar` of the reference's."""
+    ratio = median(one.rate / other.rate for one, other in rounds)
+    measured, reference = (
+        f"{median(load.rate for load in side):,.0f}/s" for side in zip(*rounds, strict=True)
+    )
+    return _line(what, rounds, (measured, reference), ratio, bar, at_least=True)
+
+
+def slower(what: str, rounds: Rounds, *, bar: float) -> Line:
+    """The time of one request, which must be at most `bar` times the reference's."""
+    ratio = median(one.percentile(50) / other.percentile(50) for one, other in rounds)
+    return _line(what, rounds, ("", ""), ratio, bar, at_least=False)
+
+
+def _line(
+    what: str, rounds: Rounds, rates: tuple[str, str], ratio: float, bar: float, *, at_least: bool
+) -> Line:
+    sides: Sequence[Sequence[Load]] = list(zip(*rounds, strict=True))
+    times = [
+        ", ".join(f"{median(load.percentile(percent) for load in side):.2f}" for percent in (50, 99))
+        for side in sides
+    ]
+    cells = (f"{rate}  {time} ms".strip() for rate, time in zip(rates, times, strict=True))
+    return Line(what, *cells, ratio, bar, at_least)
+
+
+def table(lines: Sequence[Line]) -> str:
+    """The lines below their headings."""
+    rows = [("", "measured", "reference", "ratio", "bar", "")]
+    for line in lines:
+        sign = "≥" if line.at_least else "≤"
+        word = "pass" if line.passed else "FAIL"
+        rows.append(
+            (line.what, line.measured, line.reference, f"{line.ratio:.2f}", f"{sign} {line.bar:.2f}", word)
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            [
+                row[0].ljust(widths[0]),
+                *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
+            ]
+        )
+        for row in rows
+    )

@@ -1,0 +1,54 @@
+"""The servers that are measured, each in a process of its own: `everlist serve`, and the bare application."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SECRET_KEY = "a key that only benchmarks use, of more than 32 characters"
+
+
+@contextmanager
+def everlist(dsn: str, directory: Path) -> Iterator[int]:
+    """Run Everlist on a database, without its worker; its port."""
+    options = ("--port", "0", "--no-worker", "--data-dir", str(directory), "--database-url", dsn)
+    with _running(directory / "everlist.log", "-m", "everlist", "serve", *options) as port:
+        yield port
+
+
+@contextmanager
+def reference(dsn: str, directory: Path) -> Iterator[int]:
+    """Run the bare application on a database; its port."""
+    with _running(directory / "reference.log", "-m", "bench.reference", dsn) as port:
+        yield port
+
+
+@contextmanager
+def _running(log: Path, *command: str) -> Iterator[int]:
+    environment = {**os.environ, "EVERLIST_SECRET_KEY": SECRET_KEY}
+    with log.open("wb") as errors:
+        process = subprocess.Popen(
+            [sys.executable, *command], stdout=subprocess.PIPE, stderr=errors, text=True, env=environment
+        )
+    assert process.stdout is not None
+    try:
+        said = ""
+        for line in process.stdout:  # both say where they listen, and then no more
+            said += line
+            if port := re.search(r"http://127\.0\.0\.1:([0-9]+)", line):
+                yield int(port[1])
+                return
+        message = f"{' '.join(command)} did not start: {said}{log.read_text()}"
+        raise RuntimeError(message)
+    finally:
+        process.terminate()
+        process.wait(30)
+        process.stdout.close()

@@ -1,0 +1,64 @@
+"""/everlist/v1/activities: cancel one, and see what became of each row of an import."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import StreamingResponse
+
+from everlist.core import activities
+from everlist.core.imports import outcomes
+from everlist.rest import json_response, whole_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.responses import Response
+
+    from everlist.db import Transaction
+    from everlist.rest import Call
+
+
+async def cancel_activity(call: Call) -> Response:
+    """POST /activities/{activity_id}/cancel: at once while it waits, after its present chunk while it runs.
+
+    Answers 200 with the state and the counters, which say how far it got; 409 where it has ended.
+    """
+    activity_id = call.path_id("activity_id")
+
+    async def operation(tx: Transaction) -> activities.Activity:
+        return await activities.cancel(tx, call.account_id, activity_id, now=call.now)
+
+    cancelled = await call.write(operation)
+    answer: dict[str, Any] = {
+        "activity_id": cancelled.activity_id,
+        "state": cancelled.state,
+        "percent_done": cancelled.percent_done,
+        "cancel_requested_at": whole_seconds(cancelled.cancel_requested_at),
+        "counts": cancelled.counts,
+    }
+    return json_response(answer)
+
+
+async def get_rows(call: Call) -> Response:
+    """GET /activities/{activity_id}/rows?outcome=…: what became of each row, as CSV, in the order of the file."""
+    activity_id = call.path_id("activity_id")
+    wanted = call.query().words("outcome", tuple(outcomes.OUTCOMES.values()))
+    await activities.get(call.db, call.account_id, activity_id)
+
+    async def lines() -> AsyncIterator[bytes]:
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow(("row", "line", "outcome", "contact_id", "email", "reason"))
+        async for rows in outcomes.read(call.db, call.account_id, activity_id, wanted):
+            writer.writerows(rows)
+            yield text.getvalue().encode()
+            text.seek(0)
+            text.truncate()
+        yield text.getvalue().encode()
+
+    name = f"{activity_id}-rows.csv"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
+    return StreamingResponse(lines(), 200, headers, "text/csv; charset=utf-8")
