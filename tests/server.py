@@ -34,6 +34,7 @@ class Server:
         app = create_app(settings, dsn, clock=clock)
         self._uvicorn = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
         self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio alone leaves it off here
         self._portal = portal
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self.token = ""

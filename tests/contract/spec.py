@@ -82,13 +82,18 @@ ALWAYS: dict[str, tuple[str, ...]] = {  # properties that a response never goes 
     "StreetAddress": ("street_address_id", "kind", "created_at", "updated_at"),
     "Tag": ("tag_id", "name", "created_at", "updated_at"),
 }
-ALSO: dict[str, dict[str, Any]] = {  # properties that the file lacks: of the guide, but for the second
+ALSO: dict[str, dict[str, Any]] = {  # properties that the file lacks: of the guide, but for the second and the last
     "ActivityDeleteListResponse": {
         "status": {"type": "object", "properties": {"list_count": {"type": "integer"}}}
     },
     # The file has the parameter include_sms_membership_count, and no name for its answer: this one is ours.
     "ContactList": {"sms_membership_count": {"type": "integer"}},
     "Tags": {"tags_count": {"type": "integer"}},
+    # What became of each contact or row of an activity: our own counters, beside the vendor's.
+    "ActivityStatus": {
+        f"{outcome}_count": {"type": "integer"}
+        for outcome in ("created", "updated", "unchanged", "held_back", "rejected")
+    },
 }
 UUIDS = {
     "activity_id", "contact_id", "custom_field_id", "file_export_id", "list_id", "note_id", "phone_number_id",

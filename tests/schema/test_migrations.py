@@ -1,0 +1,140 @@
+"""The migrations make the schema of the snapshot, once, and a program meets only the schema it knows."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import pytest
+
+import everlist.schema
+from everlist.errors import StartError
+from everlist.schema import migrate as runner
+from everlist.schema.migrate import check, migrate, migrations, newest
+from tests.schema.snapshot import FILE, VERSION, snapshot
+
+if TYPE_CHECKING:
+    from anyio.from_thread import BlockingPortal
+
+ALL = [name for _, name, _ in migrations()]
+
+
+@pytest.fixture
+def empty_database(own_database: str, portal: BlockingPortal) -> str:
+    """A database with nothing in it."""
+    run(portal, own_database, "drop schema public cascade", "create schema public")
+    return own_database
+
+
+def run(portal: BlockingPortal, dsn: str, *statements: str) -> Any:
+    """The answer to the last statement."""
+
+    async def operation() -> Any:
+        connection = await asyncpg.connect(dsn)
+        try:
+            for statement in statements[:-1]:
+                await connection.execute(statement)
+            return await connection.fetch(statements[-1])
+        finally:
+            await connection.close()
+
+    return portal.call(operation)
+
+
+def test_the_snapshot_is_what_the_migrations_make(own_database: str) -> None:
+    version = os.environ.get("EVERLIST_TEST_POSTGRESQL", str(VERSION))
+    if "EVERLIST_TEST_DATABASE_URL" in os.environ or version != str(VERSION):
+        pytest.skip(f"the snapshot is in the words of the embedded PostgreSQL {VERSION}")
+    assert FILE.exists(), "write the snapshot with `make schema`"
+    message = f"the migrations make another schema than {FILE.name}: `make schema` renews it; read the diff"
+    assert snapshot(own_database) == FILE.read_text(encoding="utf-8"), message
+
+
+def test_names_and_numbers() -> None:
+    folder = Path(everlist.schema.__file__).parent
+    names = sorted(path.name for path in folder.glob("*.sql") if path != FILE)
+    assert names == ALL
+    assert all(re.fullmatch(r"\d{4}_[a-z0-9_]+\.sql", name) for name in names)
+    assert [number for number, _, _ in migrations()] == list(range(1, len(names) + 1))
+    assert newest() == len(names)
+
+
+def test_from_nothing_and_again(empty_database: str, portal: BlockingPortal) -> None:
+    assert portal.call(migrate, empty_database) == ALL
+    portal.call(check, empty_database)
+    record = "select number, name, applied_at from schema_migration order by number"
+    recorded = run(portal, empty_database, record)
+    assert [row["name"] for row in recorded] == ALL
+    assert portal.call(migrate, empty_database) == []
+    assert run(portal, empty_database, record) == recorded
+
+
+def test_two_at_once(empty_database: str, portal: BlockingPortal) -> None:
+    async def both() -> tuple[list[str], list[str]]:
+        return await asyncio.gather(migrate(empty_database), migrate(empty_database))
+
+    one, other = portal.call(both)
+    assert sorted(one + other) == ALL
+    portal.call(check, empty_database)
+
+
+def test_one_that_fails_leaves_nothing(
+    empty_database: str, portal: BlockingPortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = [*migrations(), (newest() + 1, "9999_broken.sql", "create table half_made (); select 1 / 0")]
+    monkeypatch.setattr(runner, "migrations", lambda: iter(broken))
+    with pytest.raises(
+        StartError, match="^the migration 9999_broken.sql failed and changed nothing: [^\n]+$"
+    ):
+        portal.call(migrate, empty_database)
+    monkeypatch.undo()
+    assert run(portal, empty_database, "select to_regclass('half_made') as made")[0]["made"] is None
+    portal.call(check, empty_database)
+
+
+def test_a_newer_schema_is_refused(own_database: str, portal: BlockingPortal) -> None:
+    run(portal, own_database, f"insert into schema_migration values ({newest() + 1}, 'of tomorrow')")
+    for refusing in (migrate, check):
+        with pytest.raises(StartError) as error:
+            portal.call(refusing, own_database)
+        text = str(error.value)
+        assert f"at {newest() + 1}, newer than this program knows ({newest()})" in text
+        assert "\n" not in text
+
+
+def test_an_older_schema_is_refused(own_database: str, portal: BlockingPortal) -> None:
+    run(portal, own_database, f"delete from schema_migration where number = {newest()}")
+    with pytest.raises(StartError, match="older than this program: run `everlist migrate`$"):
+        portal.call(check, own_database)
+
+
+def test_no_schema_is_refused(empty_database: str, portal: BlockingPortal) -> None:
+    with pytest.raises(StartError, match="older than this program"):
+        portal.call(check, empty_database)
+
+
+def test_a_database_that_is_busy(
+    own_database: str, portal: BlockingPortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "LOCK_TIMEOUT", "50ms")
+
+    async def operation() -> None:
+        other = await asyncpg.connect(own_database)
+        try:
+            await other.execute("select pg_advisory_lock($1)", runner.ADVISORY_LOCK)
+            await migrate(own_database)
+        finally:
+            await other.close()
+
+    with pytest.raises(StartError, match="^the database is busy: a migration waited 50ms for a lock"):
+        portal.call(operation)
+
+
+def test_no_server(portal: BlockingPortal, tmp_path: Path) -> None:
+    for refusing in (migrate, check):
+        with pytest.raises(StartError, match="^the database cannot be reached: [^\n]+$"):
+            portal.call(refusing, f"postgresql://everlist@/everlist?host={tmp_path}")
