@@ -25,8 +25,8 @@ from starlette.requests import Request
 from bench import data, load, reference, serve
 from bench.report import Line, faster, slower, table
 from everlist.embedded import Cluster
-from everlist.schema.migrate import migrate
 from everlist.rest import Query
+from everlist.schema.migrate import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -26,8 +26,8 @@ from uuid_utils import uuid7
 from everlist import __version__, ext, logs, metrics, v3
 from everlist.core.tokens import REVOKED_CHANNEL, Keyring
 from everlist.db import Listener, Unavailable, open_database
-from everlist.schema.migrate import check
 from everlist.rest import NOT_FOUND, VALIDATION, error_response
+from everlist.schema.migrate import check
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -186,7 +186,7 @@ class _Application:
         try:
             app = self._tree.find(scope) or self._router
             await app(scope, self._limited(scope, receive), send_with_id)
-        except Exception as error:  # noqa: BLE001 - it is answered and logged here, and ends
+        except Exception as error:  # noqa: BLE001
             response = _FAULT
             if isinstance(error, HTTPException):
                 response = _refusal(error)

@@ -68,15 +68,15 @@ def serve(
     data_dir: Path | None,
     database_url: str | None,
     workers: int,
-    no_worker: bool,  # noqa: FBT001 - click passes options by name
-    demo: bool,  # noqa: FBT001
+    no_worker: bool,
+    demo: bool,
 ) -> None:
     """Run the API and the background worker.
 
     Example: everlist serve --port 8080 --demo
     """
     config = _settings(data_dir, database_url)
-    from everlist.serve import run  # noqa: PLC0415
+    from everlist.serve import run
 
     run(config, host=host, port=port, workers=workers, worker=not no_worker, demo_account=demo)
 
@@ -85,15 +85,15 @@ def serve(
 @_data_dir
 @_database_url
 @click.option("--with-parent", is_flag=True, hidden=True, help="End when the process that started this one ends.")
-def worker(data_dir: Path | None, database_url: str | None, with_parent: bool) -> None:  # noqa: FBT001
+def worker(data_dir: Path | None, database_url: str | None, with_parent: bool) -> None:
     """Run the background worker alone.
 
     Example: everlist worker --database-url postgresql://everlist@db.internal/everlist
     """
     config = _settings(data_dir, database_url)
-    from everlist import logs, worker  # noqa: PLC0415
-    from everlist.processes import stop_with_parent  # noqa: PLC0415
-    from everlist.serve import database  # noqa: PLC0415
+    from everlist import logs, worker
+    from everlist.processes import stop_with_parent
+    from everlist.serve import database
 
     if with_parent:
         stop_with_parent()
@@ -111,8 +111,8 @@ def migrate(data_dir: Path | None, database_url: str | None) -> None:
     Example: everlist migrate
     """
     config = _settings(data_dir, database_url)
-    from everlist.schema.migrate import migrate  # noqa: PLC0415
-    from everlist.serve import database  # noqa: PLC0415
+    from everlist.schema.migrate import migrate
+    from everlist.serve import database
 
     with database(config) as dsn:
         applied = asyncio.run(migrate(dsn))
@@ -138,7 +138,7 @@ def account_create(name: str, time_zone: str, data_dir: Path | None, database_ur
     Example: everlist account create "Harbour Books" --time-zone America/New_York
     """
     config = _settings(data_dir, database_url)
-    from everlist.core import accounts  # noqa: PLC0415
+    from everlist.core import accounts
 
     async def operation(db: Database) -> accounts.Account:
         return await db.write(lambda tx: accounts.create(tx, name, time_zone=time_zone, now=_now()))
@@ -155,7 +155,7 @@ def account_list(data_dir: Path | None, database_url: str | None) -> None:
     Example: everlist account list
     """
     config = _settings(data_dir, database_url)
-    from everlist.core import accounts  # noqa: PLC0415
+    from everlist.core import accounts
 
     for one in _with_database(config, accounts.all_accounts):
         click.echo(f"{one.account_id}  {one.time_zone:<20}  {one.name}")
@@ -180,8 +180,8 @@ def token_create(
     Example: everlist token create --account "Harbour Books" --scope contact_data
     """
     config = _settings(data_dir, database_url)
-    from everlist.core import accounts, tokens  # noqa: PLC0415
-    from everlist.db import Transaction  # noqa: PLC0415, TC001
+    from everlist.core import accounts, tokens
+    from everlist.db import Transaction
 
     async def operation(tx: Transaction) -> str:
         found = await _account(tx, account)
@@ -205,7 +205,7 @@ def token_list(account: str | None, data_dir: Path | None, database_url: str | N
     Example: everlist token list --account default
     """
     config = _settings(data_dir, database_url)
-    from everlist.core import tokens  # noqa: PLC0415
+    from everlist.core import tokens
 
     async def operation(db: Database) -> list[tokens.Token]:
         found = await _account(db, account)
@@ -228,8 +228,8 @@ def token_revoke(token_id: Any, account: str | None, data_dir: Path | None, data
     Example: everlist token revoke 0198c1a2-0000-7000-8000-000000000000
     """
     config = _settings(data_dir, database_url)
-    from everlist.core import tokens  # noqa: PLC0415
-    from everlist.db import Transaction  # noqa: PLC0415, TC001
+    from everlist.core import tokens
+    from everlist.db import Transaction
 
     async def operation(tx: Transaction) -> None:
         found = await _account(tx, account)
@@ -246,16 +246,16 @@ def _settings(data_dir: Path | None, database_url: str | None) -> Settings:
     if importlib.util.find_spec("starlette") is None or importlib.util.find_spec("asyncpg") is None:
         message = 'this command needs the server: pip install "everlist[server]"'
         raise StartError(message)
-    from everlist import settings  # noqa: PLC0415
+    from everlist import settings
 
     return settings.load(data_dir=data_dir, database_url=database_url)
 
 
 def _with_database(config: Settings, operation: Callable[[Database], Awaitable[Any]]) -> Any:
     """Run `operation` on the migrated database, beside a running server or without one."""
-    from everlist.db import open_database  # noqa: PLC0415
-    from everlist.schema.migrate import migrate  # noqa: PLC0415
-    from everlist.serve import database  # noqa: PLC0415
+    from everlist.db import open_database
+    from everlist.schema.migrate import migrate
+    from everlist.serve import database
 
     async def run(dsn: str) -> Any:
         await migrate(dsn)
@@ -270,7 +270,7 @@ def _with_database(config: Settings, operation: Callable[[Database], Awaitable[A
 
 async def _account(db: Any, name: str | None) -> Any:
     """The account of that name, or the only one; None where there is none at all. Raises StartError."""
-    from everlist.core import accounts  # noqa: PLC0415
+    from everlist.core import accounts
 
     if name is not None:
         found = await accounts.find(db, name)
@@ -286,6 +286,6 @@ async def _account(db: Any, name: str | None) -> Any:
 
 
 def _now() -> Any:
-    from datetime import UTC, datetime  # noqa: PLC0415
+    from datetime import UTC, datetime
 
     return datetime.now(UTC)

@@ -184,6 +184,7 @@ _NOT_THERE = (
     asyncpg.OperatorInterventionError,  # shutting down, starting up, statement timeout
     asyncpg.InsufficientResourcesError,  # too many connections, out of memory, disk full
     asyncpg.InterfaceError,  # the connection or the pool is closed
+    asyncpg.InternalClientError,  # "cannot switch to state": the server was killed in mid-statement
 )
 
 
@@ -225,7 +226,7 @@ class Listener:
                 delay = min(delay * 2, 5.0)
                 continue
             gone = asyncio.Event()
-            connection.add_termination_listener(lambda _connection: gone.set())
+            connection.add_termination_listener(lambda _connection, gone=gone: gone.set())
             try:
                 for channel in self._heard:
                     await connection.add_listener(channel, self._call)

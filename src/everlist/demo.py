@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from everlist.db import Transaction
 
 ACCOUNT_NAME = "demo"
-TOKEN_NAME = "serve --demo"
+TOKEN_NAME = "serve --demo"  # noqa: S105 - what the token is called
 CONTACTS = 4800
 _DAYS = 480  # how far back the account reaches
 _BATCH = 100
@@ -90,18 +90,18 @@ class _Maker:
         self.tx = tx
         self.account_id = account_id
         self.now = now
-        self.random = Random(20261122)  # noqa: S311 - plausible, not secret
+        self.random = Random(20261122)  # noqa: S311
         self.lists: list[tuple[UUID, float]] = []
         self.tags: list[tuple[UUID, float]] = []
         self.fields: dict[str, CustomField] = {}
 
     async def fill(self) -> None:
         began = self.now - timedelta(days=_DAYS)
-        for name, description, _ in _LISTS:
+        for name, description, share in _LISTS:
             made = await lists.create(
                 self.tx, self.account_id, lists.ListDraft(name, description, name == "Newsletter"), now=began
             )
-            self.lists.append((made.list_id, dict((n, share) for n, _, share in _LISTS)[name]))
+            self.lists.append((made.list_id, share))
         for name, share in _TAGS:
             tag = await tags.create(self.tx, self.account_id, name, tag_source="Contact", now=began)
             self.tags.append((tag.tag_id, share))

@@ -383,11 +383,12 @@ class _Supervisor:
         """Return what the last program to fail wrote to the log about it."""
         with self.files.log.open("rb") as log:
             log.seek(self.log_start)
-            text = log.read().decode(errors="replace").strip()
+            text = log.read().decode(errors="replace")
         # Of the errors, those do not count that clients got because there is no server.
         no_server = "the database system is |terminating connection"
         errors = re.findall(rf"(?:FATAL|PANIC|ERROR|error): ++(?!{no_server})(.+)", text)
-        return [text.rsplit("\n", 1)[-1] or f"see {self.files.log}", *errors][-1]
+        others = [line for line in text.split("\n") if line and "LOG: " not in line]
+        return (errors or others or [f"see {self.files.log}"])[-1]
 
     def _find_owner(self) -> pwd.struct_passwd:
         """Return the OS user to run postgres: who owns the cluster, or is to own a new one."""
@@ -559,7 +560,7 @@ class _Supervisor:
             group=self.owner.pw_gid if self.root else None,
             extra_groups=[] if self.root else None,
             pass_fds=fds,
-            preexec_fn=functools.partial(self._tie, os.getpid(), last_signal),  # noqa: PLW1509
+            preexec_fn=functools.partial(self._tie, os.getpid(), last_signal),  # noqa: PLW1509 - no threads here
         )
 
     def _tie(self, parent: int, last_signal: int) -> None:

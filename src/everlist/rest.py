@@ -10,7 +10,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable  # noqa: TC003
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, urlencode
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from everlist.core.tokens import Token
-    from everlist.settings import Settings
     from everlist.db import Database, Transaction
+    from everlist.settings import Settings
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ class Error(msgspec.Struct):
     error_message: str
 
 
-class Failure(Exception):  # noqa: N818 - it is an answer, not a fault
+class Failure(Exception):
     """An answer other than success, raised from anywhere in an endpoint."""
 
     def __init__(self, status: int, key: str, message: str, headers: dict[str, str] | None = None) -> None:
@@ -72,7 +72,7 @@ def error_response(status: int, key: str, message: str, headers: dict[str, str] 
     return json_response(error if status in (401, 403, 429) else [error], status, headers)
 
 
-def answer(error: errors.EverlistError) -> Response | None:
+def answer(error: errors.EverlistError) -> Response | None:  # noqa: PLR0911 - one for each kind
     """The answer to an error of the domain; None for an error that is a fault of ours."""
     match error:
         case errors.Invalid() | errors.LimitReached():
@@ -263,7 +263,7 @@ class Query:
         return int(text)
 
     def boolean(self, name: str) -> bool:
-        """true or false, 1 or 0, in any case; absent means false."""
+        """True or false, 1 or 0, in any case; absent means false."""
         text = (self.text(name) or "false").lower()
         if text not in ("true", "false", "1", "0"):
             raise invalid(name)

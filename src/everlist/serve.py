@@ -29,7 +29,7 @@ from everlist.processes import stop_with_parent
 from everlist.schema.migrate import migrate
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from starlette.types import ASGIApp
 
@@ -77,16 +77,15 @@ def run(config: Settings, *, host: str, port: int, workers: int, worker: bool, d
         signal.signal(number, _leave)
     with _listening_socket(host, port) as listening, database(config) as dsn:
         asyncio.run(migrate(dsn))
-        token = asyncio.run(_make_demo(config, dsn)) if demo_account else None
+        token = asyncio.run(_make_demo(dsn)) if demo_account else None
         # Children take what was settled here; the embedded server is theirs by its DSN, and ours to keep.
         os.environ.update(
             EVERLIST_DATA_DIR=str(config.data_dir),
             EVERLIST_DATABASE_URL=dsn,
             EVERLIST_SECRET_KEY=config.secret_key,
         )
-        with _metrics_directory(), _worker(worker):
-            _announce(listening, token)
-            _serve(listening, workers)
+        with _metrics_directory(), _worker(wanted=worker):
+            _serve(listening, workers, lambda: _announce(listening, token))
 
 
 def _leave(_number: int, _frame: object) -> None:
@@ -95,7 +94,7 @@ def _leave(_number: int, _frame: object) -> None:
 
 def web_app() -> ASGIApp:
     """The application of one of several web processes, from the environment that run() made."""
-    from everlist.app import create_app  # noqa: PLC0415 - the metrics' directory must be set before
+    from everlist.app import create_app  # noqa: PLC0415 - the folder of the metrics must be set before
 
     config = settings.load()
     logs.configure(config.log_format)
@@ -112,7 +111,20 @@ def several_web_app() -> ASGIApp:
     return web_app()
 
 
-def _serve(listening: socket.socket, workers: int) -> None:
+class _Server(uvicorn.Server):
+    """Calls `ready` once it answers."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+def _serve(listening: socket.socket, workers: int, ready: Callable[[], None]) -> None:
     config = uvicorn.Config(
         "everlist.serve:web_app" if workers == 1 else "everlist.serve:several_web_app",
         factory=True,
@@ -123,14 +135,17 @@ def _serve(listening: socket.socket, workers: int) -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
-    server = uvicorn.Server(config)
-    if workers == 1:
+    if workers > 1:
+        ready()
+        Multiprocess(config, sockets=[listening]).run()
+        return
+    server = _Server(config, ready)
+    try:
         server.run(sockets=[listening])
-        if not server.started:
+    finally:
+        if not server.started:  # uvicorn leaves with a status of its own
             message = "the web server did not start; the log says why"
             raise StartError(message)
-    else:
-        Multiprocess(config, sockets=[listening]).run()
 
 
 @contextlib.contextmanager
@@ -162,20 +177,20 @@ def _metrics_directory() -> Generator[None]:
 
 
 @contextlib.contextmanager
-def _worker(wanted: bool) -> Generator[None]:  # noqa: FBT001
+def _worker(*, wanted: bool) -> Generator[None]:
     """The background worker as a process of its own, started again whenever it ends."""
     if not wanted:
         yield
         return
     ended = threading.Event()
     command = [sys.executable, "-m", "everlist", "worker", "--with-parent"]
-    current = [subprocess.Popen(command)]  # noqa: S603 - our own program
+    current = [subprocess.Popen(command)]
 
     def keep() -> None:
         while not ended.wait(0.5):
             if (code := current[0].poll()) is not None and not ended.wait(1.0):
                 log.error("the worker ended and is started again", exit_status=code)
-                current[0] = subprocess.Popen(command)  # noqa: S603
+                current[0] = subprocess.Popen(command)
 
     keeper = threading.Thread(target=keep, name="keep the worker", daemon=True)
     keeper.start()
@@ -192,7 +207,7 @@ def _worker(wanted: bool) -> Generator[None]:  # noqa: FBT001
             current[0].wait()
 
 
-async def _make_demo(config: Settings, dsn: str) -> str:
+async def _make_demo(dsn: str) -> str:
     db = await open_database(dsn, size=1, statement_timeout=300, name="everlist demo")
     try:
         _, token = await db.write(lambda tx: demo.make(tx, now=datetime.now(UTC)))

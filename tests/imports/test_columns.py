@@ -174,6 +174,17 @@ def test_empty_cells_set_nothing():
     )
 
 
+@pytest.mark.parametrize("blank", [" ", "\t", "\n", "\u00a0", "\u3000"])
+def test_blanks_around_a_value_do_not_count(blank: str):
+    for text in (f"{blank}Ann", f"Ann{blank}", f"{blank}Ann{blank}"):
+        assert staged("first_name|email|last_name", ["x", "a@x.org", text])["last_name"] == "Ann"
+        assert staged("first_name|email|last_name", [text, "a@x.org", "x"])["first_name"] == "Ann"
+        assert (
+            staged("first_name|email|last_name", ["x", text.replace("Ann", "a@x.org"), "x"])["email"]
+            == "a@x.org"
+        )
+
+
 @pytest.mark.parametrize(
     ("name", "column"),
     [

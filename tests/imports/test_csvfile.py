@@ -103,6 +103,9 @@ def test_ragged_rows_cost_themselves_and_empty_cells_at_the_end_do_not_count():
 def test_blank_rows_are_left_out_but_counted():
     data = b'\n ,\na,b\n\n,\n \n\t\n"",""\n,,,,\n1,2\n'
     assert rows(data) == [(3, ["a", "b"]), (10, ["1", "2"])]
+    assert rows(b"a,b\n ,\t\n1,2\n")[1:] == [(3, ["1", "2"])]
+    assert read(b"a,b\n", b" ,\t\n1,2\n")[1:] == [Record(3, ["1", "2"], None)]
+    assert rows(b'a,b\n ,\t\n"1",2\n')[1:] == [(3, ["1", "2"])]
 
 
 @pytest.mark.parametrize(
@@ -117,6 +120,10 @@ def test_blank_rows_are_left_out_but_counted():
             [(2, BROKEN), (3, "has 3 cells where the header has 2"), (4, ["6", "7"])],
         ),
         (['1,"2', '3"', "4,5"], [(2, ["1", "2\n3"]), (4, ["4", "5"])]),
+        (
+            ['"1', '2",3"', '4,5"', "6,7"],
+            [(2, BROKEN), (3, ['2"', '3"']), (4, ["4", '5"']), (5, ["6", "7"])],
+        ),
         (['1,12" pipe', "3,4"], [(2, ["1", '12" pipe']), (3, ["3", "4"])]),
         (['1,a "b" c', "3,4"], [(2, ["1", 'a "b" c']), (3, ["3", "4"])]),
         (['1,"2', *["3,4"] * 98, '5"'], [(2, ["1", "2\n" + "3,4\n" * 98 + "5"])]),
@@ -136,6 +143,13 @@ def test_blank_rows_are_left_out_but_counted():
 )
 def test_a_broken_quote_costs_its_line_and_no_other(lines: list[str], expected: list[tuple[int, object]]):
     assert rows("\n".join(["a,b", *lines, ""]).encode())[1:] == expected
+
+
+@pytest.mark.parametrize("lines", [[b"3,4\n"] * 100, [b"3" * 30_000 + b",4\n"] * 3])
+def test_an_open_quote_does_not_wait_for_ever(lines: list[bytes]):
+    reader = CsvReader()
+    records = [record for piece in (b'a,b\n1,"2\n', *lines) for record in reader.feed(piece)]
+    assert [record.line_number for record in records] == [1, 2, *range(3, 3 + len(lines))]
 
 
 def test_a_line_that_is_too_long_costs_itself():

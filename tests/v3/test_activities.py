@@ -329,6 +329,8 @@ def test_cancel_one_that_runs(
 
     async def then_cancel(job: activities.Job) -> activities.Progress:
         nonlocal calls
+        if str(job.activity.activity_id) != activity_id:  # perhaps of another test
+            return await original(job)
         calls += 1
         if calls == 2:
             now = datetime.now(UTC)
@@ -346,7 +348,7 @@ def test_cancel_one_that_runs(
     assert found["completed_at"]
     gone = ["deleted_at" in get_contact(alice, one) for one in sorted(contact_ids)]
     assert gone == [True] * 4 + [False]
-    assert calls == 3  # the third is the activity after it, which goes on
+    assert calls == 2
     ended(alice, after)
     assert len(behind.rows("before_image")) == 2
 

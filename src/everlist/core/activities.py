@@ -19,9 +19,8 @@ import msgspec
 from everlist.core.contacts import Act
 from everlist.core.ids import new_id
 from everlist.core.paging import Page
-from everlist.errors import Conflict, EverlistError, NotFound
-
 from everlist.db import Database, Queries, Row, Transaction
+from everlist.errors import Conflict, EverlistError, NotFound
 
 WORK_CHANNEL = "everlist_work"
 MAX_QUEUED = 1000

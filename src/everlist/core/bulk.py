@@ -94,7 +94,7 @@ async def add_list_memberships(job: Job) -> Progress:
             return "held_back"
         if len(one.list_ids | ids) > MAX_LISTS:
             return "rejected"
-        return "unchanged" if ids <= one.list_ids and not one.deleted else "updated"
+        return "unchanged" if ids <= one.list_ids and not (one.deleted and ids) else "updated"
 
     added: LiteralString = "$9::uuid[]"
     image: LiteralString = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime  # noqa: TC003 - msgspec reads the annotations
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -322,7 +322,7 @@ def _checked_choice_ids(
 _NUMBER = re.compile(r"-?\d{1,30}(?:\.(\d{1,10}))?", re.ASCII)
 
 
-def _checked_text(field: CustomField, value: str) -> str | None:  # noqa: PLR0911 - one return a type
+def _checked_text(field: CustomField, value: str) -> str | None:  # noqa: PLR0911 - one for each type
     match field.type:
         case "string" | "text_area":
             return value
@@ -363,9 +363,8 @@ def _checked_metadata(kind: str, given: Metadata, version: int) -> Metadata:
         problems.append("metadata[display_type] does not have a valid value")
     if kind in ("number", "currency"):
         metadata.setdefault("allow_negative", False)
-        if not metadata.get("integer", True) and not 1 <= metadata.get("decimal_places", 0) <= 4:
-            problems.append("metadata[decimal_places] does not have a valid value")
-        elif not 0 <= metadata.get("decimal_places", 0) <= 4:
+        least = 0 if metadata.get("integer", True) else 1
+        if not least <= metadata.get("decimal_places", 0) <= 4:
             problems.append("metadata[decimal_places] does not have a valid value")
     if "currency_code" in metadata and not re.fullmatch(r"[A-Za-z]{3}", metadata["currency_code"], re.ASCII):
         problems.append("metadata[currency_code] does not have a valid value")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
+from everlist.rest import Endpoint
 from everlist.v3 import (
     activities,
     contact_custom_fields,
@@ -15,11 +16,10 @@ from everlist.v3 import (
     exports,
     imports,
 )
-from everlist.rest import Endpoint
 
 if TYPE_CHECKING:
-    from everlist.settings import Settings
     from everlist.rest import Handler
+    from everlist.settings import Settings
 
 JSON_IMPORT_BYTES = 32 * 1024 * 1024
 

@@ -13,8 +13,8 @@ from everlist.core import activities, lists
 from everlist.core.ids import new_id, parse_id
 from everlist.core.imports.job import ImportRequest
 from everlist.core.imports.upload import Upload
-from everlist.v3.activities import activity_out
 from everlist.rest import VALIDATION, Failure, invalid, json_response
+from everlist.v3.activities import activity_out
 
 if TYPE_CHECKING:
     from starlette.responses import Response

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 - msgspec reads the annotations
+from datetime import datetime
 from typing import Any, LiteralString
-from uuid import UUID  # noqa: TC003
+from uuid import UUID
 
 import msgspec
 
@@ -39,11 +39,25 @@ class ContactFilter(msgspec.Struct, frozen=True):
     """Words of SMS_PERMISSIONS; the empty set means any contact with an SMS number."""
 
 
+_COMPARED: tuple[tuple[str, LiteralString, LiteralString], ...] = (
+    ("email_key", " and c.email_key = ", ""),
+    ("updated_after", " and c.updated_at > ", ""),
+    ("updated_before", " and c.updated_at < ", ""),
+    ("created_after", " and c.created_at > ", ""),
+    ("created_before", " and c.created_at < ", ""),
+    ("opted_out_after", " and c.opt_out_at > ", ""),
+    ("opted_out_before", " and c.opt_out_at < ", ""),
+    ("opted_in_after", " and c.opt_in_at > ", ""),
+    ("custom_field_ids", " and c.custom_fields ?| ", "::uuid[]::text[]"),
+    ("contact_ids", " and c.contact_id = any(", ")"),
+    ("except_ids", " and c.contact_id <> all(", ")"),
+)
+"""A field of ContactFilter, and what stands before and after its parameter."""
+
+
 def conditions(wanted: ContactFilter, args: list[Any]) -> LiteralString:
     """The conditions on `contact c`, beginning with ` and`, or nothing; their values are added to `args`."""
     sql: LiteralString = _status(wanted.statuses, args)
-    if wanted.email_key is not None:
-        sql += " and c.email_key = " + parameter(args, wanted.email_key)
     if wanted.list_ids is not None:
         sql += (
             " and exists (select from list_membership m where m.account_id = c.account_id"
@@ -54,26 +68,10 @@ def conditions(wanted: ContactFilter, args: list[Any]) -> LiteralString:
             " and exists (select from tagging t where t.account_id = c.account_id"
             " and t.contact_id = c.contact_id and t.tag_id = " + _one_or_any(args, wanted.tag_ids) + ")"
         )
-    if wanted.updated_after is not None:
-        sql += " and c.updated_at > " + parameter(args, wanted.updated_after)
-    if wanted.updated_before is not None:
-        sql += " and c.updated_at < " + parameter(args, wanted.updated_before)
-    if wanted.created_after is not None:
-        sql += " and c.created_at > " + parameter(args, wanted.created_after)
-    if wanted.created_before is not None:
-        sql += " and c.created_at < " + parameter(args, wanted.created_before)
-    if wanted.opted_out_after is not None:
-        sql += " and c.opt_out_at > " + parameter(args, wanted.opted_out_after)
-    if wanted.opted_out_before is not None:
-        sql += " and c.opt_out_at < " + parameter(args, wanted.opted_out_before)
-    if wanted.custom_field_ids is not None:
-        sql += " and c.custom_fields ?| " + parameter(args, [str(one) for one in wanted.custom_field_ids])
-    if wanted.contact_ids is not None:
-        sql += " and c.contact_id = any(" + parameter(args, list(wanted.contact_ids)) + ")"
-    if wanted.except_ids is not None:
-        sql += " and c.contact_id <> all(" + parameter(args, list(wanted.except_ids)) + ")"
-    if wanted.opted_in_after is not None:
-        sql += " and c.opt_in_at > " + parameter(args, wanted.opted_in_after)
+    for field, before, behind in _COMPARED:
+        value: datetime | str | tuple[UUID, ...] | None = getattr(wanted, field)
+        if value is not None:
+            sql += before + parameter(args, list(value) if isinstance(value, tuple) else value) + behind
     if wanted.sms_permissions is not None:
         sql += " and c.sms_number is not null"
         if wanted.sms_permissions:

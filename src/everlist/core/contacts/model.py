@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence  # noqa: TC003 - msgspec reads the annotations
-from datetime import date, datetime  # noqa: TC003
-from uuid import UUID  # noqa: TC003
+from collections.abc import Sequence
+from datetime import date, datetime
+from uuid import UUID
 
 import msgspec
 
 from everlist.core.consent import EmailConsent
-from everlist.core.custom_fields import Value  # noqa: TC001
+from everlist.core.custom_fields import Value
 
 MAX_NAME = 50
 MAX_LISTS = 50

@@ -171,8 +171,10 @@ def replaced_sms_channel(
         wanted.consent_type,
         old.created_at if old else now,
         now,
-        opt_in_date=_when(wanted.permission == "explicit", old, "opt_in_date", now),
-        opt_out_date=_when(wanted.permission == UNSUBSCRIBED, old, "opt_out_date", suppressed_at or now),
+        opt_in_date=_when(holds=wanted.permission == "explicit", old=old, field="opt_in_date", now=now),
+        opt_out_date=_when(
+            holds=wanted.permission == UNSUBSCRIBED, old=old, field="opt_out_date", now=suppressed_at or now
+        ),
         opt_out_source=BY_CONTACT if suppressed else _opt_out_source(old, wanted.permission, source),
         advertised_frequency=str(frequency) if frequency is not None else (old and old.advertised_frequency),
         advertised_interval=wanted.advertised_interval or (old and old.advertised_interval),
@@ -202,7 +204,7 @@ def replaced_sms_channel(
     return channel, {name: value for name, value in details.items() if value is not None}
 
 
-def _when(holds: bool, old: SmsConsent | None, field: str, now: datetime) -> datetime | None:  # noqa: FBT001
+def _when(*, holds: bool, old: SmsConsent | None, field: str, now: datetime) -> datetime | None:
     if not holds:
         return None
     return (getattr(old, field) if old else None) or now

@@ -129,18 +129,7 @@ async def sign_up(
             after = await _with_email(tx, account_id, after, draft.email, source=source, act=act)
         if after.consent is not None and source == consent.BY_CONTACT:
             after = _with_consent(after, consent.signed_up(after.consent, now=act.now), now=act.now)
-    if draft.custom_fields:
-        given_values = await _checked_values(tx, account_id, draft)
-        merged = {**(before.custom_fields or {}), **{k: v for k, v in given_values.items() if v is not None}}
-        if len(merged) > MAX_CUSTOM_FIELDS:
-            raise Invalid(_TOO_MANY_FIELDS)
-        after = msgspec.structs.replace(after, custom_fields=merged)
-    for phone in draft.phone_numbers or ():
-        phones = subresources.with_phone(after.phone_numbers or (), phone, source=source, now=second)
-        after = msgspec.structs.replace(after, phone_numbers=phones)
-    for address in draft.street_addresses or ():
-        addresses = subresources.with_street_address(after.street_addresses or (), address, now=second)
-        after = msgspec.structs.replace(after, street_addresses=addresses)
+    after = await _with_more(tx, account_id, after, draft, source=source, now=second)
     joined = await _checked_lists(tx, account_id, draft)
     list_ids = list(dict.fromkeys([*(before.list_ids or ()), *joined]))
     if len(list_ids) > MAX_LISTS:
@@ -150,6 +139,25 @@ async def sign_up(
     after, sms_details = await _with_sms(tx, account_id, after, draft, source=source, act=act)
     await apply(tx, account_id, [_change(before, after, source=source, sms_details=sms_details)], act)
     return after, False
+
+
+async def _with_more(
+    tx: Transaction, account_id: UUID, after: Contact, draft: ContactDraft, *, source: str, now: datetime
+) -> Contact:
+    """The contact with the draft's field values, phone number and postal address added to its own."""
+    if draft.custom_fields:
+        given_values = await _checked_values(tx, account_id, draft)
+        merged = {**(after.custom_fields or {}), **{k: v for k, v in given_values.items() if v is not None}}
+        if len(merged) > MAX_CUSTOM_FIELDS:
+            raise Invalid(_TOO_MANY_FIELDS)
+        after = msgspec.structs.replace(after, custom_fields=merged)
+    for phone in draft.phone_numbers or ():
+        phones = subresources.with_phone(after.phone_numbers or (), phone, source=source, now=now)
+        after = msgspec.structs.replace(after, phone_numbers=phones)
+    for address in draft.street_addresses or ():
+        addresses = subresources.with_street_address(after.street_addresses or (), address, now=now)
+        after = msgspec.structs.replace(after, street_addresses=addresses)
+    return after
 
 
 async def delete(

@@ -91,7 +91,7 @@ class CsvReader:
             self._source, data = recognised(self._head)
             self._take(self._source.utf8(data), records)
         self._take(self._source.last(), records)
-        if self._rest or self._ends_with_cr:
+        if self._rest:
             self._take(b"\n", records)
         self._read("", records, last=True)
         if self.header is None:

@@ -142,7 +142,7 @@ async def _merge(job: Job) -> Progress:
     rows: int = activity.position["rows"]
     last = min(first + CHUNK - 1, rows)
     live = await lists.lock_live(tx, activity.account_id, request.list_ids)
-    counts = await merge(tx, activity.account_id, sorted(live), first, last, job.act)
+    counts = await merge(tx, activity.account_id, sorted(live), first=first, last=last, act=job.act)
     merged = sum(counts.values())
     counts["person_count"] = merged - counts.get("rejected", 0)
     counts["error_count"] = counts.get("rejected", 0)

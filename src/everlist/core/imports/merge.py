@@ -2,7 +2,7 @@
 
 An existing contact changes only in what its row holds; its permission never changes. A deleted one comes
 back. One that unsubscribed is updated but put on no list and not brought back: its row is held back, and so
-is a row whose address is suppressed, which makes no contact. A row that changes nothing writes nothing.
+is a row that brings a suppressed address or number, which writes nothing. Nor does a row that changes nothing.
 """
 
 from __future__ import annotations
@@ -127,7 +127,8 @@ with matched as materialized (  -- each row that counts, beside the contact that
             select from contact other where other.account_id = $1 and other.sms_number = r.sms_number
             and other.contact_id is distinct from c.contact_id) as number_taken,
         r.sms_number is not null and c.sms_number is not null and c.sms_number <> r.sms_number as number_differs,
-        r.email_key = any($11::text[]) or r.sms_number = any($11::text[]) as suppressed
+        coalesce((c.contact_id is null and r.email_key = any($11::text[]))
+            or (c.sms_number is null and r.sms_number = any($11::text[])), false) as suppressed
     from import_row r
     left join lateral (
         select e.* from contact e where e.account_id = $1 and e.email_key = r.email_key
@@ -151,21 +152,28 @@ judged as (
             when number_taken then 'the SMS number belongs to another contact'
             when number_differs then 'the contact has another SMS number'
         end as refused,
-        coalesce(permission = 'unsubscribed', false) or (coalesce(suppressed, false) and permission is null) as held,
+        coalesce(permission = 'unsubscribed', false) or suppressed as held,
         differs or phone_numbers is distinct from phones_before or street_addresses is distinct from addresses_before
             as new_values
     from matched
 ),
-incoming as materialized (
+followed as (  -- one row may name a contact by its address and another by its number: the last counts
     select judged.*,
+        lead(line_number) over (
+            partition by coalesce(contact_id, new_id), refused is null order by row_number) as superseded_by
+    from judged
+),
+incoming as materialized (
+    select followed.*,
         case
             when refused is not null then 'r'
+            when superseded_by is not null then 'n'
             when held then 'h'
             when contact_id is null then 'c'
             when new_values or deleted_at is not null or on_these < cardinality($4::uuid[]) then 'u'
             else 'n'
         end as outcome
-    from judged
+    from followed
 ),
 changed as materialized (
     select
@@ -203,7 +211,7 @@ changed as materialized (
                 where m.account_id = $1 and m.contact_id = incoming.contact_id))
         end as image
     from incoming
-    where outcome in ('c', 'u') or (outcome = 'h' and contact_id is not null and new_values)
+    where outcome in ('c', 'u') or (outcome = 'h' and new_values and not suppressed)
 ),"""
 )
 
@@ -211,10 +219,11 @@ _REPORTED: LiteralString = """,
 reported as (
     insert into import_report (account_id, activity_id, row_number, reason, email)
     select $1, $8, row_number,
-        coalesce(refused, case when contact_id is null then 'the address is suppressed: its person unsubscribed'
+        coalesce(refused, 'superseded by line ' || superseded_by, case
+            when suppressed then 'the address is suppressed: its person unsubscribed'
             else 'the contact has unsubscribed' end),
         coalesce(new_email, new_sms_number)
-    from incoming where outcome in ('r', 'h')
+    from incoming where outcome in ('r', 'h') or superseded_by is not null
 ),
 noted as (
     insert into import_outcome (account_id, activity_id, first_row, outcomes, line_numbers, contact_ids)
@@ -232,7 +241,7 @@ select outcome, count(*) as number from incoming group by outcome
 
 
 async def merge(
-    tx: Transaction, account_id: UUID, list_ids: Sequence[UUID], first: int, last: int, act: Act
+    tx: Transaction, account_id: UUID, list_ids: Sequence[UUID], *, first: int, last: int, act: Act
 ) -> dict[str, int]:
     """Merge the rows `first` to `last` of the activity of `act`; how many rows had which outcome.
 

@@ -72,17 +72,23 @@ class Reading:
             yield bytes(buffer)
 
     async def _limited(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The pieces up to what the vendor reads, where its limits are wanted."""
+        """The pieces up to the last whole line that the vendor reads, where its limits are wanted."""
         left = VENDOR_BYTES
+        rest = b""
         async for piece in pieces:
             if not self._vendor_limits:
                 yield piece
                 continue
-            yield piece[:left]
+            lines = rest + piece[:left]
+            end = max(lines.rfind(b"\n"), lines.rfind(b"\r")) + 1
+            yield lines[:end]
+            rest = lines[end:]
             if len(piece) > left:
                 self.remarks.append("Only the first 4 MB of the file were read, as the vendor does (EVERLIST_VENDOR_IMPORT_LIMITS)")
                 return
             left -= len(piece)
+        if rest:
+            yield rest
 
     async def _csv_rows(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[Iterator[Staged | Rejected]]:
         reader = CsvReader()

@@ -86,10 +86,18 @@ async def discard(db: Queries, account_id: UUID, activity_id: UUID) -> None:
 
 
 async def sweep(db: Queries, account_id: UUID, *, before: datetime) -> None:
-    """Take uploads away that were begun before `before` and have no activity."""
+    """Take uploads away that were begun before `before` and have no activity, and what ended imports left.
+
+    One that fails or is cancelled leaves its upload, and perhaps rows, until this is called.
+    """
+    ended = (
+        "exists (select from activity a where a.account_id = $1 and a.activity_id = t.activity_id"
+        " and a.state not in ('initialized', 'processing'))"
+    )
     await db.value(
-        "delete from upload_part p where p.account_id = $1 and p.made_at < $2 and not exists ("
-        "select from activity a where a.account_id = $1 and a.activity_id = p.activity_id) returning null",
+        "delete from upload_part t where t.account_id = $1 and (" + ended + " or t.made_at < $2 and not exists ("
+        "select from activity a where a.account_id = $1 and a.activity_id = t.activity_id)) returning null",
         account_id,
         before,
     )
+    await db.value("delete from import_row t where t.account_id = $1 and " + ended + " returning null", account_id)
