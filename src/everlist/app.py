@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from everlist.db import Database
     from everlist.settings import Settings
 
 log = structlog.get_logger()
@@ -59,13 +60,13 @@ def create_app(
         app.state.db, app.state.keyring = db, keyring
         app.state.settings, app.state.clock = settings, clock
         app.state.hash_key = settings.secret_key.encode()
-        listening = asyncio.create_task(listener.run())
+        background = [asyncio.create_task(listener.run()), asyncio.create_task(_watch_pool(db))]
         try:
             yield
         finally:
-            listening.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await listening
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
             await db.close()
 
     routes = [
@@ -94,10 +95,16 @@ async def _readyz(request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-async def _metrics(request: Request) -> Response:
-    size, idle = request.app.state.db.stats()
-    metrics.POOL.labels("busy").set(size - idle)
-    metrics.POOL.labels("idle").set(idle)
+async def _watch_pool(db: Database) -> None:
+    """Keep this process's numbers of the pool fresh, whichever process is asked for them."""
+    while True:
+        size, idle = db.stats()
+        metrics.POOL.labels("busy").set(size - idle)
+        metrics.POOL.labels("idle").set(idle)
+        await asyncio.sleep(1)
+
+
+async def _metrics(_request: Request) -> Response:
     return Response(metrics.render(), media_type=metrics.CONTENT_TYPE)
 
 

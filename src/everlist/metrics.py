@@ -7,6 +7,7 @@ With several web processes prometheus-client keeps the numbers in files of a sha
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -34,6 +35,12 @@ UNFOLDED = Gauge(
     multiprocess_mode="livemostrecent",
 )
 
+LANES = Gauge(
+    "everlist_activity_accounts_waiting",
+    "Accounts that have bulk activities to run or running.",
+    multiprocess_mode="livemostrecent",
+)
+
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
@@ -41,6 +48,15 @@ def render() -> bytes:
     """Everything in the text format of Prometheus."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest()
+    _forget_the_dead(os.environ["PROMETHEUS_MULTIPROC_DIR"])
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry)
     return generate_latest(registry)
+
+
+def _forget_the_dead(directory: str) -> None:
+    """Take away the gauges of processes that were killed; those that end by themselves leave counters only."""
+    for path in Path(directory).glob("gauge_live*_*.db"):
+        pid = path.stem.rpartition("_")[2]
+        if pid.isdecimal() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
+            path.unlink(missing_ok=True)

@@ -196,6 +196,7 @@ async def fold_all(db: Database) -> int:
     """Fold what waits in every account once; how many differences were moved."""
     waiting = await counters.accounts_to_fold(db)
     metrics.UNFOLDED.set(len(waiting))
+    metrics.LANES.set(await activities.count_lanes(db))
     moved = 0
     for account_id in waiting:
         moved += await db.write(lambda tx, one=account_id: counters.fold(tx, one))

@@ -231,6 +231,11 @@ async def claim(tx: Transaction, worker_id: UUID, *, now: datetime) -> UUID | No
     )
 
 
+async def count_lanes(db: Queries) -> int:
+    """How many accounts have work."""
+    return await db.value("select count(*) from lane")
+
+
 async def beat(db: Queries, account_id: UUID, worker_id: UUID, *, now: datetime) -> None:
     """Show that the worker is alive."""
     await db.value(

@@ -168,6 +168,8 @@ class Columns:
         try:
             if not plain and (problem := values.unstorable("".join(cells))):
                 raise Refused(problem)
+            if max(map(len, cells)) > _MAX_SHORT:
+                self._check_lengths(cells)
             return self._staged(cells, row_number, line_number, plain=plain)
         except Refused as refused:
             email = _shown(cells[self._email])
@@ -175,8 +177,7 @@ class Columns:
 
     def _staged(self, cells: list[str], row_number: int, line_number: int, *, plain: bool) -> Staged:
         """`plain` says that no cell has to be stripped or escaped. Raises Refused."""
-        email, sms_number, consent_date, *names, month, day, birthday, anniversary = self._core(cells)
-        first_name, last_name, job_title, company_name = names
+        (email, sms_number, consent_date, first_name, last_name, job_title, company_name, month, day, birthday, anniversary) = self._core(cells)
         email_key = email
         if email:
             if not self._is_simple(email):
@@ -190,16 +191,6 @@ class Columns:
         if sms_number:
             sms_number, channel = values.sms_channel(
                 sms_number, consent_date, self._now, explicit=self._explicit
-            )
-        most = model.MAX_NAME
-        if (
-            len(first_name) > most
-            or len(last_name) > most
-            or len(job_title) > most
-            or len(company_name) > most
-        ):
-            raise _too_long(
-                next(name for name, text in zip(NAMES, names, strict=True) if len(text) > most), most
             )
         if not plain:
             first_name, last_name = values.copied(first_name), values.copied(last_name)
@@ -250,8 +241,6 @@ class Columns:
         made: list[str] = []
         for place, name, middle, end in self._phones:
             if text := cells[place]:
-                if len(text) > _MAX_PHONE:
-                    raise _too_long(name, _MAX_PHONE)
                 if not plain:
                     text = values.quoted(text)
                 made.append(f'{{"phone_number_id":"{id_stem}{middle}{text}{end}')
@@ -265,7 +254,8 @@ class Columns:
             street, street2, street3, city, state, postal_code, country = cells_of(cells)
             if street2 or street3:
                 street = " ".join(filter(None, (street, street2, street3)))
-            _check_lengths(street, city, state, postal_code, country)
+            if len(street) > _MAX_STREET:  # each of its lines may be as long
+                raise _too_long("street", _MAX_STREET)
             if country:
                 country = _country(country)
             if state:
@@ -325,20 +315,6 @@ def _is_plain(cells: Sequence[str]) -> bool:
         and b' "' not in row
         and (row.isascii() or "".join(cells).isprintable())  # there are more blanks in Unicode
     )
-
-
-def _check_lengths(street: str, city: str, state: str, postal_code: str, country: str) -> None:
-    if (
-        len(street) > _MAX_STREET
-        or len(city) > _MAX_PLACE
-        or len(state) > _MAX_PLACE
-        or len(postal_code) > _MAX_PLACE
-        or len(country) > _MAX_PLACE
-    ):
-        if len(street) > _MAX_STREET:
-            raise _too_long("street", _MAX_STREET)
-        places = {"city": city, "state": state, "zip": postal_code, "country": country}
-        raise _too_long(next(name for name, text in places.items() if len(text) > _MAX_PLACE), _MAX_PLACE)
 
 
 def _too_long(name: str, most: int) -> Refused:
