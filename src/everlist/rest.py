@@ -208,6 +208,7 @@ class Query:
                 raise invalid(name)
             self._given.setdefault(name, value)
         self._next: UUID | None = None
+        self._at: datetime | None = None
         cursor = self._given.pop("cursor", None)
         if cursor is not None:
             self._merge(cursor)
@@ -222,6 +223,7 @@ class Query:
             raise invalid("cursor")
         carried = dict(parse_qsl(signed, keep_blank_values=True))
         self._next = parse_id(carried.pop("next", ""))
+        self._at = parse_datetime(carried.pop("at")) if "at" in carried else None
         for name, value in self._given.items():
             if name != "limit" and not name.startswith("include") and name in carried and carried[name] != value:
                 raise invalid("cursor")
@@ -236,11 +238,18 @@ class Query:
         """The first id of the page that a cursor asks for."""
         return self._next
 
-    def links(self, next_id: UUID | None, *names: str) -> Links | None:
+    @property
+    def from_at(self) -> datetime | None:
+        """The time of that first item, where the pages follow a time."""
+        return self._at
+
+    def links(self, next_id: UUID | None, *names: str, at: datetime | None = None) -> Links | None:
         """The link to the next page, which carries the parameters in `names`; None on the last page."""
         if next_id is None:
             return None
         carried = {name: self._given[name] for name in sorted(names) if name in self._given}
+        if at is not None:
+            carried["at"] = at.isoformat()
         signed = urlencode({**carried, "next": str(next_id)})
         token = base64.urlsafe_b64encode(f"{signed}&sig={self._signature(signed)}".encode()).decode().rstrip("=")
         return Links(Link(f"{self._path}?cursor={token}"))

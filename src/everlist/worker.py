@@ -106,8 +106,8 @@ class Worker:
         while not self._stop.is_set():
             try:
                 await sweep_all(self._db, now=_now())
-            except Unavailable as error:
-                log.warning("the database does not answer", error=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - whatever it is, there is another hour
+                log.warning("sweeping failed", error=type(error).__name__, at=logs.places(error))
             await _wait(self._stop, SWEEP_SECONDS)
 
     async def work(self) -> None:

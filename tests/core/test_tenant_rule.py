@@ -39,6 +39,11 @@ def tenant_tables() -> set[str]:
     return found - WITHOUT_AN_ACCOUNT
 
 
+ACROSS_ACCOUNTS = {
+    "select count(*) from lane": "tells how much work waits on the whole server, and nothing about whose",
+}
+"""Statements that name no account, and why they need not."""
+
 TABLES = tenant_tables()
 _REFERENCE = re.compile(
     rf"\b(?:from|join|into|update|using|table)\s+(?:only\s+)?({'|'.join(sorted(TABLES))})\b", re.I
@@ -52,7 +57,8 @@ def references(statement: str) -> list[str]:
 
 def names_its_account(statement: str) -> bool:
     """Whether there is an account_id for each reference to a tenant table."""
-    return len(re.findall(r"\baccount_id\b", statement)) >= len(references(statement))
+    enough = len(re.findall(r"\baccount_id\b", statement)) >= len(references(statement))
+    return enough or statement in ACROSS_ACCOUNTS
 
 
 def pieces(node: ast.expr) -> str | None:
@@ -119,6 +125,7 @@ def test_there_are_statements_to_check() -> None:
         if references(statement)
     ]
     assert len(found) > 40
+    assert set(ACROSS_ACCOUNTS) <= set(found), "take out of ACROSS_ACCOUNTS what is gone"
     assert {table for statement in found for table in references(statement)} >= {"contact", "tag", "counter"}
 
 

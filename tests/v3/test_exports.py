@@ -607,7 +607,8 @@ def cast(alice: Api, clock: Clock) -> dict[str, str]:
     made["new"] = person(alice, "new", "implicit", **on)
     made["off"] = person(alice, "off", "explicit")
     made["held"] = person(alice, "held", "temp_hold", **on)
-    made["out"] = person(alice, "out", "unsubscribed", taggings=[made["vip"]])
+    made["out"] = person(alice, "out", "explicit", taggings=[made["vip"]])
+    put_contact(alice, made["out"], email_address=email("out@example.org", "unsubscribed"))
     made["gone"] = person(alice, "gone", "explicit", **on)
     alice.delete(f"/contacts/{made['gone']}")
     return made
@@ -974,20 +975,22 @@ def test_the_worker_exports_and_sweeps(own_database: str, settings: Settings, po
     with Server(settings, own_database, portal) as server:
         running = portal.start_task_soon(worker.run, settings, own_database, stop)
         api = Api(server.url, secret, account)
-        person(api, "ann")
-        activity_id = queued(api)
-        assert finished(api, activity_id)["state"] == "completed"
-        table = parsed(api.get(f"/contact_exports/{activity_id}"))
-        assert table.column("Email address") == ["ann@example.org"]
-        sweep_at = datetime.now(UTC) + timedelta(days=11, minutes=1)
-        portal.call(lambda: worker.sweep_all(database, now=sweep_at - timedelta(minutes=2)))
-        assert api.get(f"/contact_exports/{activity_id}").status == 200
-        portal.call(lambda: worker.sweep_all(database, now=sweep_at))
-        refused(api.get(f"/contact_exports/{activity_id}"), 404, "the export expired")
-        api.http.close()
-        portal.call(_set, stop)
-        running.result(timeout=20)
-        portal.call(database.close)
+        try:
+            person(api, "ann")
+            activity_id = queued(api)
+            assert finished(api, activity_id)["state"] == "completed"
+            table = parsed(api.get(f"/contact_exports/{activity_id}"))
+            assert table.column("Email address") == ["ann@example.org"]
+            sweep_at = datetime.now(UTC) + timedelta(days=11, minutes=1)
+            portal.call(lambda: worker.sweep_all(database, now=sweep_at - timedelta(minutes=2)))
+            assert api.get(f"/contact_exports/{activity_id}").status == 200
+            portal.call(lambda: worker.sweep_all(database, now=sweep_at))
+            refused(api.get(f"/contact_exports/{activity_id}"), 404, "the export expired")
+        finally:
+            api.http.close()
+            portal.call(_set, stop)
+            running.result(timeout=20)
+            portal.call(database.close)
 
 
 async def _event() -> asyncio.Event:

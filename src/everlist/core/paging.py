@@ -8,6 +8,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from uuid import UUID
 
 T = TypeVar("T")
@@ -21,3 +22,5 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
     """The id of the first item of the next page; None on the last page."""
     total: int | None = None
     """How many items match on all pages; None unless it was asked for."""
+    next_at: datetime | None = None
+    """The time of that item, where the pages follow a time."""

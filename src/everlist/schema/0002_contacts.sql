@@ -93,8 +93,10 @@ create unique index contact_sms_key on contact (account_id, sms_number) where sm
 create unique index contact_sequence_key on contact (account_id, sequence_id);
 create index contact_live on contact (account_id, contact_id) where deleted_at is null;
 create index contact_deleted on contact (account_id, contact_id) where deleted_at is not null;
-create index contact_updated on contact (account_id, updated_at);
-create index contact_opt_out on contact (account_id, opt_out_at) where opt_out_at is not null;
+create index contact_permission on contact (account_id, permission, contact_id)
+    where deleted_at is null and permission not in ('explicit', 'implicit');  -- the rare ones
+create index contact_updated on contact (account_id, updated_at, contact_id);
+create index contact_opt_out on contact (account_id, opt_out_at, contact_id) where opt_out_at is not null;
 
 -- No foreign keys on these two: the write path locks the list or tag before it adds a row, so they would
 -- only check again, at a third of the cost of a bulk import.

@@ -331,10 +331,11 @@ CREATE UNIQUE INDEX contact_email_key ON contact USING btree (account_id, email_
 CREATE UNIQUE INDEX contact_list_name_key ON contact_list USING btree (account_id, lower(name)) WHERE (deleted_at IS NULL);
 CREATE UNIQUE INDEX contact_list_sequence_key ON contact_list USING btree (account_id, sequence_id);
 CREATE INDEX contact_live ON contact USING btree (account_id, contact_id) WHERE (deleted_at IS NULL);
-CREATE INDEX contact_opt_out ON contact USING btree (account_id, opt_out_at) WHERE (opt_out_at IS NOT NULL);
+CREATE INDEX contact_opt_out ON contact USING btree (account_id, opt_out_at, contact_id) WHERE (opt_out_at IS NOT NULL);
+CREATE INDEX contact_permission ON contact USING btree (account_id, permission, contact_id) WHERE ((deleted_at IS NULL) AND (permission <> ALL (ARRAY['explicit'::text, 'implicit'::text])));
 CREATE UNIQUE INDEX contact_sequence_key ON contact USING btree (account_id, sequence_id);
 CREATE UNIQUE INDEX contact_sms_key ON contact USING btree (account_id, sms_number) WHERE (sms_number IS NOT NULL);
-CREATE INDEX contact_updated ON contact USING btree (account_id, updated_at);
+CREATE INDEX contact_updated ON contact USING btree (account_id, updated_at, contact_id);
 CREATE UNIQUE INDEX custom_field_name_key ON custom_field USING btree (account_id, name);
 CREATE INDEX list_membership_list ON list_membership USING btree (account_id, list_id, contact_id);
 CREATE UNIQUE INDEX tag_name_key ON tag USING btree (account_id, lower(name));

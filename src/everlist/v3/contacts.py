@@ -429,10 +429,12 @@ async def get_all_contacts(call: Call) -> Response:
         wanted,
         limit=query.integer("limit", default=50, low=1, high=500),
         from_id=query.from_id,
+        from_at=query.from_at,
+        follow_time=True,
         include=include,
         with_total=query.boolean("include_count"),
     )
-    links = query.links(page.next_id, *_FILTERS, "limit", "include", "include_count")
+    links = query.links(page.next_id, *_FILTERS, "limit", "include", "include_count", at=page.next_at)
     return json_response(ContactsOut([contact_out(one, include) for one in page.items], page.total, links))
 
 

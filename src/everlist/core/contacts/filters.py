@@ -89,7 +89,9 @@ def _status(statuses: frozenset[str], args: list[Any]) -> LiteralString:
         permissions += MAILABLE
     if not permissions:
         return " and c.deleted_at is not null"
-    live: LiteralString = "c.deleted_at is null and c.permission = any(" + parameter(args, permissions) + ")"
+    # One permission alone lets the planner walk the index of the rare ones in the order of the page.
+    one_or_any = parameter(args, permissions[0]) if len(permissions) == 1 else _any(args, permissions)
+    live: LiteralString = "c.deleted_at is null and c.permission = " + one_or_any
     return " and (" + live + " or c.deleted_at is not null)" if "deleted" in statuses else " and " + live
 
 
@@ -109,4 +111,17 @@ def _one_or_any(args: list[Any], ids: tuple[UUID, ...]) -> LiteralString:
     # One id alone lets the planner walk the index of that list in the order of the page.
     if len(ids) == 1:
         return parameter(args, ids[0])
-    return "any(" + parameter(args, list(ids)) + ")"
+    return _any(args, list(ids))
+
+
+def _any(args: list[Any], values: list[Any]) -> LiteralString:
+    return "any(" + parameter(args, values) + ")"
+
+
+def followed_time(wanted: ContactFilter) -> LiteralString | None:
+    """The name of the time by which contacts are chosen, if an index is in its order."""
+    if wanted.updated_after is not None or wanted.updated_before is not None:
+        return "updated_at"
+    if wanted.opted_out_after is not None or wanted.opted_out_before is not None:
+        return "opt_out_at"
+    return None

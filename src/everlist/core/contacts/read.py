@@ -10,7 +10,7 @@ import msgspec
 
 from everlist.core import counters
 from everlist.core.consent import MAILABLE, PENDING, PERMISSIONS, UNSUBSCRIBED
-from everlist.core.contacts.filters import ContactFilter, conditions, parameter
+from everlist.core.contacts.filters import ContactFilter, conditions, followed_time, parameter
 from everlist.core.contacts.model import Contact, Note, Phone, SmsChannel, StreetAddress
 from everlist.core.custom_fields import Value
 from everlist.core.paging import Page
@@ -108,26 +108,45 @@ async def page(
     *,
     limit: int,
     from_id: UUID | None = None,
+    from_at: datetime | None = None,
+    follow_time: bool = False,
     include: frozenset[str] = frozenset(),
     with_total: bool = False,
 ) -> Page[Contact]:
-    """Contacts by id, beginning at `from_id`."""
+    """Contacts by id, beginning at `from_id`.
+
+    With `follow_time`, contacts that are chosen by a time come in the order of that time, beginning at
+    `from_at` and `from_id`. By id, those that changed last may lie behind a million that did not; and a
+    contact that changes during the walk is not missed but comes again.
+    """
     args: list[Any] = [account_id]
     where = conditions(wanted, args)
+    # A walk that began by id goes on by id.
+    time = followed_time(wanted) if follow_time and (from_id is None or from_at is not None) else None
+    order: LiteralString = "c.contact_id" if time is None else "c." + time + ", c.contact_id"
     if from_id is not None:
-        where += " and c.contact_id >= " + parameter(args, from_id)
+        first = (
+            parameter(args, from_id)
+            if time is None
+            else parameter(args, from_at) + ", " + parameter(args, from_id)
+        )
+        where += " and (" + order + ") >= (" + first + ")"
     rows = await db.rows(
         "select "
         + columns(include)
         + " from contact c where c.account_id = $1"
         + where
-        + " order by c.contact_id limit "
+        + " order by "
+        + order
+        + " limit "
         + parameter(args, limit + 1),
         *args,
     )
     total = await count(db, account_id, wanted) if with_total else None
-    next_id = rows[limit]["contact_id"] if len(rows) > limit else None
-    return Page([contact_of(row) for row in rows[:limit]], next_id, total)
+    items = [contact_of(row) for row in rows[:limit]]
+    if len(rows) <= limit:
+        return Page(items, None, total)
+    return Page(items, rows[limit]["contact_id"], total, None if time is None else rows[limit][time])
 
 
 async def count(db: Queries, account_id: UUID, wanted: ContactFilter) -> int:

@@ -20,8 +20,8 @@ import msgspec
 from uuid_utils import uuid7  # core.ids makes the same, of a class whose text takes longer
 
 from everlist.core.consent import BY_ACCOUNT, EXPLICIT
-from everlist.core.contacts import model
 from everlist.core.contacts.identity import MAX_EMAIL, parse_email
+from everlist.core.contacts.model import MAX_CUSTOM_FIELDS, MAX_NAME, MAX_PHONES
 from everlist.core.custom_fields import MAX_VALUE
 from everlist.core.imports import values
 from everlist.core.imports.names import ADDRESS_PARTS, ADDRESSES, CORE, NAMES, PHONES, ColumnNames
@@ -44,9 +44,11 @@ _MAX_IGNORED = 100
 _MAX_KNOWN = 4096
 _MAX_LOCAL = 64
 _MAX_DOMAINS = 1 << 16
+_NO_BIRTHDAY = f"{NULL}\t{NULL}"
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _SIMPLE_LOCAL = re.compile(r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@")
 
+_encode = msgspec.json.Encoder().encode
 _country = lru_cache(_MAX_KNOWN)(country_name)
 _state = lru_cache(_MAX_KNOWN)(state_name)
 
@@ -161,51 +163,48 @@ class Columns:
         """The row as a line of COPY, or why it is not taken. An empty cell sets nothing."""
         if now is not self._now:
             self._set_now(now)
+        cells = [*map(str.strip, cells), *[""] * (self._width + 1 - len(cells)), ""]
         plain = _is_plain(cells)
-        if not plain:
-            cells = [cell.strip() for cell in cells]
-        cells = [*cells, *[""] * (self._width + 1 - len(cells))] if len(cells) < self._width else [*cells, ""]
         try:
             if not plain and (problem := values.unstorable("".join(cells))):
                 raise Refused(problem)
-            if max(map(len, cells)) > _MAX_SHORT:
-                self._check_lengths(cells)
             return self._staged(cells, row_number, line_number, plain=plain)
         except Refused as refused:
             email = _shown(cells[self._email])
             return Rejected(row_number, line_number, email, refused.reason, refused.correctable)
 
     def _staged(self, cells: list[str], row_number: int, line_number: int, *, plain: bool) -> Staged:
-        """`plain` says that no cell has to be stripped or escaped. Raises Refused."""
-        (email, sms_number, consent_date, first_name, last_name, job_title, company_name, month, day, birthday, anniversary) = self._core(cells)
+        """`plain` says that no cell has to be escaped. Raises Refused."""
+        email, sms, consent_date, first, last, job, company, month, day, birthday, anniversary = self._core(
+            cells
+        )
         email_key = email
         if email:
             if not self._is_simple(email):
                 email, email_key = self._parsed_email(email)
-        elif not sms_number:
+        elif not sms:
             raise Refused("No email address or SMS number", correctable=True)
-        birthday = values.birthday(month, day, birthday) if month or day or birthday else f"{NULL}\t{NULL}"
+        birthday = values.birthday(month, day, birthday) if month or day or birthday else _NO_BIRTHDAY
         if anniversary:
             anniversary = values.anniversary(anniversary)
         channel = NULL
-        if sms_number:
-            sms_number, channel = values.sms_channel(
-                sms_number, consent_date, self._now, explicit=self._explicit
-            )
+        if sms:
+            sms, channel = values.sms_channel(sms, consent_date, self._now, explicit=self._explicit)
+        if len(first) > MAX_NAME or len(last) > MAX_NAME or len(job) > MAX_NAME or len(company) > MAX_NAME:
+            names = zip(NAMES, (first, last, job, company), strict=True)
+            raise _too_long(next(name for name, text in names if len(text) > MAX_NAME), MAX_NAME)
         if not plain:
-            first_name, last_name = values.copied(first_name), values.copied(last_name)
-            job_title, company_name = values.copied(job_title), values.copied(company_name)
+            first, last, job, company = (values.copied(text) for text in (first, last, job, company))
         custom_fields = self._custom_fields(cells, plain=plain) if self._fields else NULL
         id_stem = str(uuid7())[:-1]
         phones = self._phone_numbers(cells, id_stem, plain=plain) if self._phones else NULL
         addresses = self._street_addresses(cells, id_stem, plain=plain) if self._addresses else NULL
         line = (
-            f"{row_number}\t{line_number}\t{id_stem}0\t{email or NULL}\t{email_key or NULL}\t{sms_number or NULL}"
-            f"\t{channel}\t{first_name or NULL}\t{last_name or NULL}\t{job_title or NULL}\t{company_name or NULL}"
-            f"\t{birthday}\t{anniversary or NULL}"
+            f"{row_number}\t{line_number}\t{id_stem}0\t{email or NULL}\t{email_key or NULL}\t{sms or NULL}\t{channel}"
+            f"\t{first or NULL}\t{last or NULL}\t{job or NULL}\t{company or NULL}\t{birthday}\t{anniversary or NULL}"
             f"\t{custom_fields}\t{phones}\t{addresses}"
         )
-        return Staged(row_number, line_number, email_key or None, sms_number or None, line.encode())
+        return Staged(row_number, line_number, email_key or None, sms or None, line.encode())
 
     def _is_simple(self, email: str) -> bool:
         """Whether parse_email would leave the address as it is, as far as a domain that it left so shows."""
@@ -233,19 +232,21 @@ class Columns:
                     made.append(f'{field.key}"{text}"')
                 else:
                     made.append(field.key + field.json(text))
-        if len(made) > model.MAX_CUSTOM_FIELDS:
-            raise Refused(f"More than {model.MAX_CUSTOM_FIELDS} custom fields")
+        if len(made) > MAX_CUSTOM_FIELDS:
+            raise Refused(f"More than {MAX_CUSTOM_FIELDS} custom fields")
         return "{" + ",".join(made) + "}" if made else NULL
 
     def _phone_numbers(self, cells: list[str], id_stem: str, *, plain: bool) -> str:
         made: list[str] = []
         for place, name, middle, end in self._phones:
             if text := cells[place]:
+                if len(text) > _MAX_PHONE:
+                    raise _too_long(name, _MAX_PHONE)
                 if not plain:
                     text = values.quoted(text)
                 made.append(f'{{"phone_number_id":"{id_stem}{middle}{text}{end}')
-        if len(made) > model.MAX_PHONES:
-            raise Refused(f"More than {model.MAX_PHONES} phone numbers")
+        if len(made) > MAX_PHONES:
+            raise Refused(f"More than {MAX_PHONES} phone numbers")
         return f"[{','.join(made)}]" if made else NULL
 
     def _street_addresses(self, cells: list[str], id_stem: str, *, plain: bool) -> str:
@@ -254,8 +255,14 @@ class Columns:
             street, street2, street3, city, state, postal_code, country = cells_of(cells)
             if street2 or street3:
                 street = " ".join(filter(None, (street, street2, street3)))
-            if len(street) > _MAX_STREET:  # each of its lines may be as long
-                raise _too_long("street", _MAX_STREET)
+            if (
+                len(street) > _MAX_STREET
+                or len(city) > _MAX_PLACE
+                or len(state) > _MAX_PLACE
+                or len(postal_code) > _MAX_PLACE
+                or len(country) > _MAX_PLACE
+            ):
+                raise _longest(street, city, state, postal_code, country)
             if country:
                 country = _country(country)
             if state:
@@ -304,17 +311,19 @@ def _getter(at: Mapping[str, int], columns: Iterable[str]) -> _Getter:
 
 
 def _is_plain(cells: Sequence[str]) -> bool:
-    """Whether no cell has a blank at an end, or anything that COPY text or JSON escapes."""
+    """Whether there is nothing that COPY text or JSON escapes: then JSON writes no backslash."""
     try:
-        row = msgspec.json.encode(cells)
+        return _encode(cells).find(b"\\") < 0
     except UnicodeEncodeError:
         return False
-    return (
-        b"\\" not in row
-        and b'" ' not in row
-        and b' "' not in row
-        and (row.isascii() or "".join(cells).isprintable())  # there are more blanks in Unicode
-    )
+
+
+def _longest(street: str, city: str, state: str, postal_code: str, country: str) -> Refused:
+    """Says which part of an address is too long."""
+    if len(street) > _MAX_STREET:
+        return _too_long("street", _MAX_STREET)
+    places = {"city": city, "state": state, "zip": postal_code, "country": country}
+    return _too_long(next(name for name, text in places.items() if len(text) > _MAX_PLACE), _MAX_PLACE)
 
 
 def _too_long(name: str, most: int) -> Refused:

@@ -1,0 +1,50 @@
+"""What is left of an address that opted out and left its contact."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import product
+
+from anyio.from_thread import BlockingPortal
+
+from everlist.core import suppression
+from everlist.core.ids import new_id
+from everlist.db import Database
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_a_hash_is_of_its_key_account_channel_and_address() -> None:
+    accounts = [new_id(), new_id()]
+    hashes = {
+        suppression.address_hmac(*parts)
+        for parts in product(
+            (b"key", b"other key"),
+            accounts,
+            (suppression.EMAIL, suppression.SMS),
+            ("a@example.org", "b@example.org"),
+        )
+    }
+    assert len(hashes) == 2**4
+    assert {len(one) for one in hashes} == {32}
+    first = suppression.address_hmac(b"key", accounts[0], suppression.EMAIL, "a@example.org")
+    assert first == suppression.address_hmac(b"key", accounts[0], suppression.EMAIL, "a@example.org")
+
+
+def test_the_first_date_stands_until_it_is_lifted(database: Database, portal: BlockingPortal) -> None:
+    account_id, hashed = new_id(), b"x" * 32
+
+    async def story() -> None:
+        async with database.transaction() as tx:
+            assert await suppression.since(tx, account_id, suppression.EMAIL, hashed) is None
+            await suppression.add(tx, account_id, suppression.EMAIL, hashed, at=NOW)
+            await suppression.add(tx, account_id, suppression.EMAIL, hashed, at=NOW + timedelta(days=1))
+            assert await suppression.since(tx, account_id, suppression.EMAIL, hashed) == NOW
+            assert await suppression.since(tx, account_id, suppression.SMS, hashed) is None
+            assert await suppression.since(tx, new_id(), suppression.EMAIL, hashed) is None
+            await suppression.lift(tx, new_id(), suppression.EMAIL, hashed)
+            assert await suppression.since(tx, account_id, suppression.EMAIL, hashed) == NOW
+            await suppression.lift(tx, account_id, suppression.EMAIL, hashed)
+            assert await suppression.since(tx, account_id, suppression.EMAIL, hashed) is None
+
+    portal.call(story)
