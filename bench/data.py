@@ -177,7 +177,9 @@ async def _fill(dsn: str, account_id: UUID, contacts: int) -> None:
     )
     for sql, ids, made in ((_MEMBERSHIPS, list_ids, _LISTS), (_TAGGINGS, tag_ids, _TAGS)):
         await connection.execute(sql, account_id, ids, [one[1] for one in made], [one[2] for one in made])
-    await connection.execute("analyze contact, list_membership")  # else the counting may be planned for few rows
+    await connection.execute(
+        "analyze contact, list_membership"
+    )  # else the counting may be planned for few rows
     await connection.execute(_COUNTERS, account_id, NO_ID)
     await connection.close()
 

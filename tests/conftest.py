@@ -100,7 +100,9 @@ def own_database(cluster_dsn: str, template: str, portal: BlockingPortal) -> Ite
 @pytest.fixture(scope="session")
 def database(dsn: str, portal: BlockingPortal) -> Iterator[Database]:
     """A pool on the shared database, for tests that look behind the server or call core."""
-    opened: Database = portal.call(lambda: open_database(dsn, size=4, statement_timeout=30, name="everlist tests"))
+    opened: Database = portal.call(
+        lambda: open_database(dsn, size=4, statement_timeout=30, name="everlist tests")
+    )
     yield opened
     portal.call(opened.close)
 
@@ -137,9 +139,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def running(
-    settings: Settings, dsn: str, session_clock: Clock, portal: BlockingPortal
-) -> Iterator[Server]:
+def running(settings: Settings, dsn: str, session_clock: Clock, portal: BlockingPortal) -> Iterator[Server]:
     """The server of the run, on a real port."""
     with Server(settings, dsn, portal, clock=session_clock) as server:
         yield server

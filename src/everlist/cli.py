@@ -56,12 +56,16 @@ _database_url = click.option(
 
 @everlist.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="The port to listen on.")
+@click.option(
+    "--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="The port to listen on."
+)
 @_data_dir
 @_database_url
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Web processes.")
 @click.option("--no-worker", is_flag=True, help="Leave the background worker to `everlist worker`.")
-@click.option("--demo", is_flag=True, help="Make the demo account with sample data, and print a token for it.")
+@click.option(
+    "--demo", is_flag=True, help="Make the demo account with sample data, and print a token for it."
+)
 def serve(
     host: str,
     port: int,
@@ -84,7 +88,9 @@ def serve(
 @everlist.command()
 @_data_dir
 @_database_url
-@click.option("--with-parent", is_flag=True, hidden=True, help="End when the process that started this one ends.")
+@click.option(
+    "--with-parent", is_flag=True, hidden=True, help="End when the process that started this one ends."
+)
 def worker(data_dir: Path | None, database_url: str | None, with_parent: bool) -> None:
     """Run the background worker alone.
 
@@ -129,7 +135,9 @@ def account() -> None:
 
 @account.command("create")
 @click.argument("name")
-@click.option("--time-zone", default="UTC", show_default=True, help="Where its months begin, such as Europe/Berlin.")
+@click.option(
+    "--time-zone", default="UTC", show_default=True, help="Where its months begin, such as Europe/Berlin."
+)
 @_data_dir
 @_database_url
 def account_create(name: str, time_zone: str, data_dir: Path | None, database_url: str | None) -> None:
@@ -168,7 +176,9 @@ def token() -> None:
 
 @token.command("create")
 @click.option("--account", help="The account's name; without it the only account, or `default`.")
-@click.option("--scope", "scopes", multiple=True, help="What it may do; several may be given. Default: everything.")
+@click.option(
+    "--scope", "scopes", multiple=True, help="What it may do; several may be given. Default: everything."
+)
 @click.option("--name", default="", help="A word to know it by in `everlist token list`.")
 @_data_dir
 @_database_url

@@ -74,7 +74,6 @@ class Transaction:
         """Run a statement for its effect; the command tag, such as `UPDATE 3`."""
         return await self._connection.execute(sql, *args)
 
-
     async def copy_in(
         self, table: LiteralString, columns: Sequence[LiteralString], source: AsyncIterable[bytes]
     ) -> int:

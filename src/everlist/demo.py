@@ -41,7 +41,15 @@ _LAST = (
     "Santos Sato Schmidt Silva Singh Suzuki Tanaka Torres Usman Varga Walsh Weber Wilson Yilmaz Zhang Zimmermann"
 ).split()
 _DOMAINS = ("example.com", "example.org", "example.net", "mail.example.com", "post.example.org")
-_COMPANIES = ("Harbour Books", "Green Acre", "Northlight", "Café Aroma", "Old Mill Bakery", "Kite & Sons", "Studio Nine")
+_COMPANIES = (
+    "Harbour Books",
+    "Green Acre",
+    "Northlight",
+    "Café Aroma",
+    "Old Mill Bakery",
+    "Kite & Sons",
+    "Studio Nine",
+)
 _JOBS = ("Teacher", "Gardener", "Designer", "Nurse", "Engineer", "Florist", "Manager", "Baker", "Librarian")
 _PLACES = (
     ("Peoria", "Illinois", "61602", "United States"),
@@ -61,7 +69,14 @@ _LISTS = (
     ("Press", "Journalists and bloggers", 0.03),
     ("Daily offers", "Replaced every morning", 0.3),
 )
-_TAGS = (("vip", 0.05), ("2026 fair", 0.2), ("webshop", 0.3), ("wholesale", 0.04), ("needs a call", 0.03), ("donor", 0.1))
+_TAGS = (
+    ("vip", 0.05),
+    ("2026 fair", 0.2),
+    ("webshop", 0.3),
+    ("wholesale", 0.04),
+    ("needs a call", 0.03),
+    ("donor", 0.1),
+)
 _REASONS = ("Too many messages", "I never signed up", "Not interested any more", None)
 
 
@@ -72,7 +87,9 @@ async def make(tx: Transaction, *, now: datetime) -> tuple[accounts.Account, str
     """
     account = await accounts.find(tx, ACCOUNT_NAME)
     if account is None:
-        account = await accounts.create(tx, ACCOUNT_NAME, time_zone="America/New_York", now=now - timedelta(days=_DAYS + 1))
+        account = await accounts.create(
+            tx, ACCOUNT_NAME, time_zone="America/New_York", now=now - timedelta(days=_DAYS + 1)
+        )
         await _Maker(tx, account.account_id, now).fill()
     for token in await tokens.of_account(tx, account.account_id):
         if token.name == TOKEN_NAME and token.revoked_at is None:
@@ -114,12 +131,20 @@ class _Maker:
     async def _define_fields(self, at: datetime) -> None:
         select = {"display_type": "dropdown"}
         sizes = [custom_fields.ChoiceDraft(label) for label in ("Small", "Medium", "Large")]
-        topics = [custom_fields.ChoiceDraft(label) for label in ("Fiction", "Poetry", "History", "Travel", "Children")]
+        topics = [
+            custom_fields.ChoiceDraft(label)
+            for label in ("Fiction", "Poetry", "History", "Travel", "Children")
+        ]
         definitions: tuple[tuple[str, str, dict[str, Any], list[custom_fields.ChoiceDraft]], ...] = (
             ("Customer number", "string", {}, []),
             ("Member since", "date", {}, []),
             ("Orders", "number", {"integer": True}, []),
-            ("Last order value", "currency", {"currency_code": "USD", "integer": False, "decimal_places": 2}, []),
+            (
+                "Last order value",
+                "currency",
+                {"currency_code": "USD", "integer": False, "decimal_places": 2},
+                [],
+            ),
             ("Wants catalogue", "boolean", {}, []),
             ("Shirt size", "single_select", select, sizes),
             ("Interests", "multi_select", {"display_type": "checkbox"}, topics),
@@ -182,7 +207,9 @@ class _Maker:
             company_name=self.random.choice(_COMPANIES) if roll() < 0.25 else None,
             birthday_month=self.random.randrange(1, 13) if has_birthday else None,
             birthday_day=self.random.randrange(1, 29) if has_birthday else None,
-            anniversary=date(self.random.randrange(2015, 2026), self.random.randrange(1, 13), 15) if roll() < 0.1 else None,
+            anniversary=date(self.random.randrange(2015, 2026), self.random.randrange(1, 13), 15)
+            if roll() < 0.1
+            else None,
             email=address if email else None,
             email_key=address if email else None,
             email_created_at=at if email else None,
@@ -195,15 +222,23 @@ class _Maker:
             opt_out_reason=None,
             confirmed_at=None,
             custom_fields=self._values(),
-            phone_numbers=(Phone(new_id(), phone, "mobile", second, second, source),) if roll() < 0.35 else (),
-            street_addresses=(StreetAddress(new_id(), "home", second, second, street, *place),) if roll() < 0.4 else (),
+            phone_numbers=(Phone(new_id(), phone, "mobile", second, second, source),)
+            if roll() < 0.35
+            else (),
+            street_addresses=(StreetAddress(new_id(), "home", second, second, street, *place),)
+            if roll() < 0.4
+            else (),
             notes=(Note(new_id(), second, "Asked for the autumn programme."),) if roll() < 0.05 else (),
             sms_channel=channel,
         )
         list_ids = sorted(list_id for list_id, share in self.lists if roll() < share)
         tag_ids = sorted(tag_id for tag_id, share in self.tags if roll() < share)
         contact = msgspec.structs.replace(contact, list_ids=list_ids, tag_ids=tag_ids)
-        details = {"sms_channel_id": str(channel.sms_channel_id), "sms_channel_history_id": str(new_id())} if channel else None
+        details = (
+            {"sms_channel_id": str(channel.sms_channel_id), "sms_channel_history_id": str(new_id())}
+            if channel
+            else None
+        )
         return contacts.Change(
             contact, source, sms_number, lists_added=list_ids, tags_added=tag_ids, sms_details=details
         )
@@ -221,7 +256,9 @@ class _Maker:
             made["Orders"] = str(self.random.randrange(1, 40))
             made["Last order value"] = f"{self.random.randrange(5, 300)}.{self.random.randrange(100):02}"
         if roll() < 0.3:
-            made["Member since"] = date(self.random.randrange(2018, 2026), self.random.randrange(1, 13), 1).isoformat()
+            made["Member since"] = date(
+                self.random.randrange(2018, 2026), self.random.randrange(1, 13), 1
+            ).isoformat()
             made["Wants catalogue"] = pick(("true", "false"))
         if roll() < 0.2:
             made["Shirt size"] = [str(pick(self.fields["Shirt size"].choices).choice_id)]
@@ -236,7 +273,11 @@ class _Maker:
         if before.consent is None:
             return contacts.Change(before, source, change.sms_number)
         after = consent.changed(
-            before.consent, source, requested=consent.UNSUBSCRIBED, reason=self.random.choice(_REASONS), now=at
+            before.consent,
+            source,
+            requested=consent.UNSUBSCRIBED,
+            reason=self.random.choice(_REASONS),
+            now=at,
         )
         moved = msgspec.structs.replace(
             before, updated_at=at, update_source=source, email_updated_at=at, **msgspec.structs.asdict(after)

@@ -87,7 +87,10 @@ def answer(error: errors.EverlistError) -> Response | None:  # noqa: PLR0911 - o
             return error_response(429, "throttled", str(error), {"Retry-After": "60"})
         case Unavailable():
             return error_response(
-                503, "contacts.api.unavailable", "The service is temporarily unavailable", {"Retry-After": "1"}
+                503,
+                "contacts.api.unavailable",
+                "The service is temporarily unavailable",
+                {"Retry-After": "1"},
             )
         case _:
             return None
@@ -149,7 +152,9 @@ class Call:
     async def body(self, kind: type[T]) -> T:
         """The JSON body as `kind`; 400, 413 or 415 where it is not."""
         request = self._request
-        content_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        content_type = (
+            request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        )
         if content_type != "application/json":
             raise Failure(415, VALIDATION, "Content-Type must be application/json")
         return decode(await request.body(), kind)
@@ -203,7 +208,9 @@ class Query:
         self._account_id = account_id
         self._given: dict[str, str] = {}
         query_string: bytes = request.scope["query_string"]
-        for name, value in parse_qsl(query_string.decode("latin-1"), keep_blank_values=True) if query_string else ():
+        for name, value in (
+            parse_qsl(query_string.decode("latin-1"), keep_blank_values=True) if query_string else ()
+        ):
             if "\x00" in value:
                 raise invalid(name)
             self._given.setdefault(name, value)
@@ -215,7 +222,9 @@ class Query:
 
     def _merge(self, cursor: str) -> None:
         try:
-            text = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)).decode("ascii")
+            text = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)).decode(
+                "ascii"
+            )
         except ValueError:
             raise invalid("cursor") from None
         signed, _, signature = text.rpartition("&sig=")
@@ -225,7 +234,12 @@ class Query:
         self._next = parse_id(carried.pop("next", ""))
         self._at = parse_datetime(carried.pop("at")) if "at" in carried else None
         for name, value in self._given.items():
-            if name != "limit" and not name.startswith("include") and name in carried and carried[name] != value:
+            if (
+                name != "limit"
+                and not name.startswith("include")
+                and name in carried
+                and carried[name] != value
+            ):
                 raise invalid("cursor")
         self._given = {**carried, **self._given}
 
@@ -251,7 +265,9 @@ class Query:
         if at is not None:
             carried["at"] = at.isoformat()
         signed = urlencode({**carried, "next": str(next_id)})
-        token = base64.urlsafe_b64encode(f"{signed}&sig={self._signature(signed)}".encode()).decode().rstrip("=")
+        token = (
+            base64.urlsafe_b64encode(f"{signed}&sig={self._signature(signed)}".encode()).decode().rstrip("=")
+        )
         return Links(Link(f"{self._path}?cursor={token}"))
 
     def text(self, name: str) -> str | None:

@@ -225,7 +225,9 @@ def _announce(listening: socket.socket, token: str | None) -> None:
     if token:
         click.echo(f"Token of the demo    {token}")
         click.echo("Try it:")
-        click.echo(f"  curl -H 'Authorization: Bearer {token}' '{url}/v3/contacts?limit=2&include_count=true'")
+        click.echo(
+            f"  curl -H 'Authorization: Bearer {token}' '{url}/v3/contacts?limit=2&include_count=true'"
+        )
     else:
         click.echo("Make a token with    everlist token create")
     click.echo("Stop it with Ctrl-C.")

@@ -67,8 +67,12 @@ def load(
         database_url=database_url or environ.get("EVERLIST_DATABASE_URL") or None,
         secret_key=_given_secret_key(environ) or _kept_secret_key(directory),
         pool_size=_integer(environ, "EVERLIST_POOL_SIZE", default=10, low=1, high=500),
-        statement_timeout_seconds=_integer(environ, "EVERLIST_STATEMENT_TIMEOUT", default=30, low=1, high=3600),
-        max_body_bytes=_integer(environ, "EVERLIST_MAX_BODY_BYTES", default=MAX_BODY_BYTES, low=1024, high=1 << 30),
+        statement_timeout_seconds=_integer(
+            environ, "EVERLIST_STATEMENT_TIMEOUT", default=30, low=1, high=3600
+        ),
+        max_body_bytes=_integer(
+            environ, "EVERLIST_MAX_BODY_BYTES", default=MAX_BODY_BYTES, low=1024, high=1 << 30
+        ),
         max_upload_bytes=_integer(
             environ, "EVERLIST_MAX_UPLOAD_BYTES", default=MAX_UPLOAD_BYTES, low=1024, high=1 << 40
         ),

@@ -151,7 +151,12 @@ class Worker:
 
             async def chunk(tx: Transaction, before: Activity = before) -> Activity:
                 act = Act(
-                    before.operation, _now(), self._hash_key, before.request_id, before.token_id, before.activity_id
+                    before.operation,
+                    _now(),
+                    self._hash_key,
+                    before.request_id,
+                    before.token_id,
+                    before.activity_id,
                 )
                 progress = await KINDS[before.kind](Job(tx, self._db, before, act))
                 return await activities.advance(tx, before, me, progress, now=_now())
@@ -175,11 +180,17 @@ class Worker:
                     at=logs.places(error),
                 )
                 if failures >= ATTEMPTS:
-                    why = "the disk of the database is full" if isinstance(error, DiskFull) else type(error).__name__
+                    why = (
+                        "the disk of the database is full"
+                        if isinstance(error, DiskFull)
+                        else type(error).__name__
+                    )
                     await self._fail(activity, me, f"the activity could not go on: {why}")
                     return
                 await _wait(self._stop, 0.2 * 2**failures)
-        log.info("activity ends", activity_id=str(activity.activity_id), kind=activity.kind, state=activity.state)
+        log.info(
+            "activity ends", activity_id=str(activity.activity_id), kind=activity.kind, state=activity.state
+        )
 
     async def _fail(self, activity: Activity, me: UUID, reason: str) -> None:
         log.info("activity fails", activity_id=str(activity.activity_id), kind=activity.kind)

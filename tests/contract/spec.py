@@ -82,7 +82,9 @@ ALWAYS: dict[str, tuple[str, ...]] = {  # properties that a response never goes 
     "StreetAddress": ("street_address_id", "kind", "created_at", "updated_at"),
     "Tag": ("tag_id", "name", "created_at", "updated_at"),
 }
-ALSO: dict[str, dict[str, Any]] = {  # properties that the file lacks: of the guide, but for the second and the last
+ALSO: dict[
+    str, dict[str, Any]
+] = {  # properties that the file lacks: of the guide, but for the second and the last
     "ActivityDeleteListResponse": {
         "status": {"type": "object", "properties": {"list_count": {"type": "integer"}}}
     },

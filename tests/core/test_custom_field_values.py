@@ -85,7 +85,7 @@ NUMBERS: list[tuple[dict[str, Any], str, bool]] = [
 
 @pytest.mark.parametrize("kind", ["number", "currency"])
 @pytest.mark.parametrize(("metadata", "text", "valid"), NUMBERS, ids=str)
-def test_numbers(kind: str, metadata: dict[str, Any], text: str, valid: bool) -> None:  # noqa: FBT001
+def test_numbers(kind: str, metadata: dict[str, Any], text: str, valid: bool) -> None:
     of = field(kind, **metadata)
     if valid:
         assert checked_value(of, text, None) == text

@@ -116,11 +116,11 @@ zones = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(mi
 
 @quick
 @given(
-    st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=zones),  # noqa: DTZ001
+    st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=zones),
     st.sampled_from(["%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%d %H:%M:%S.%f %z", "%Y-%m-%d %H:%M:%S.%f%z"]),
     st.booleans(),
 )
-def test_every_moment_in_its_spellings(moment: datetime, spelling: str, blank: bool) -> None:  # noqa: FBT001
+def test_every_moment_in_its_spellings(moment: datetime, spelling: str, blank: bool) -> None:
     text = moment.strftime(spelling)
     text = text.zfill(len(text) + 4 - text.index("-"))  # strftime leaves a year below 1000 short
     assert parse_datetime(text.replace("+", " ") if blank else text) == moment

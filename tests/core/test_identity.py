@@ -142,7 +142,7 @@ punctuation = st.lists(st.sampled_from([" ", "-", ".", "(", ")"]), min_size=15, 
 
 @quick
 @given(regions, punctuation, st.booleans())
-def test_an_example_number_of_each_region(region: str, marks: list[str], plus: bool) -> None:  # noqa: FBT001
+def test_an_example_number_of_each_region(region: str, marks: list[str], plus: bool) -> None:
     number = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
     if number is None:
         return

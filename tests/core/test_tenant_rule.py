@@ -46,7 +46,7 @@ ACROSS_ACCOUNTS = {
 
 TABLES = tenant_tables()
 _REFERENCE = re.compile(
-    rf"\b(?:from|join|into|update|using|table)\s+(?:only\s+)?({'|'.join(sorted(TABLES))})\b", re.I
+    rf"\b(?:from|join|into|update|using|table)\s+(?:only\s+)?({'|'.join(sorted(TABLES))})\b", re.IGNORECASE
 )
 
 
@@ -149,7 +149,7 @@ def test_there_are_statements_to_check() -> None:
         ('raise E("no tag has the id")', True),
     ],
 )
-def test_the_rule_sees_what_it_should(code: str, holds: bool) -> None:  # noqa: FBT001
+def test_the_rule_sees_what_it_should(code: str, holds: bool) -> None:
     found = [statement for _, statement in statements(ast.parse(code))]
     assert all(names_its_account(statement) for statement in found) == holds
 

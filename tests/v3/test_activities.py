@@ -393,7 +393,9 @@ def test_many_chunks_do_what_one_does(
         assert counted(done).items() >= {"items_total": 5, "items_completed": 5, "updated": 5}.items()
     for contact_id in contact_ids:
         found = get_contact(alice, contact_id, "list_memberships", "taggings", "custom_fields")
-        lists = {"LIST"} - ({"LIST"} if kind in ("contact_delete", "remove_list_memberships", "list_delete") else set())
+        lists = {"LIST"} - (
+            {"LIST"} if kind in ("contact_delete", "remove_list_memberships", "list_delete") else set()
+        )
         lists |= {"OTHER"} if kind == "add_list_memberships" else set()
         assert set(found["list_memberships"]) == {made[name] for name in lists}
         tags = set() if kind in ("contacts_taggings_remove", "contacts_tags_delete") else {"OLD"}
@@ -421,9 +423,7 @@ def test_a_kind_that_breaks_again_and_again_fails_and_the_queue_goes_on(
     ended(alice, second)
 
 
-def test_errors_are_at_most_a_hundred(
-    alice: Api, work: Work, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_errors_are_at_most_a_hundred(alice: Api, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     async def wordy(_job: activities.Job) -> activities.Progress:
         return activities.Progress({}, done=True, errors=[f"error {number}" for number in range(150)])
 
@@ -446,17 +446,20 @@ def test_what_a_dead_worker_held_is_taken_over(
         # All other lanes are out of the way: only ours is looked at.
         async with database.transaction() as tx:
             await tx.execute(
-                "update lane set claimed_by = $2, beat_at = $3 where account_id = $1", alice.account_id, dead, now
+                "update lane set claimed_by = $2, beat_at = $3 where account_id = $1",
+                alice.account_id,
+                dead,
+                now,
             )
-        taken = await database.write(
-            lambda tx: activities.take_next(tx, alice.account_id, dead, now=now)
-        )
+        taken = await database.write(lambda tx: activities.take_next(tx, alice.account_id, dead, now=now))
         assert taken is not None
         assert str(taken.activity_id) == activity_id
         for seconds in (5, 9.9):
             later = now + timedelta(seconds=seconds)
             claimed = set()
-            while (one := await database.write(lambda tx: activities.claim(tx, living, now=later))) is not None:
+            while (
+                one := await database.write(lambda tx: activities.claim(tx, living, now=later))
+            ) is not None:
                 claimed.add(one)
                 assert one != alice.account_id
             assert await database.value(mine, alice.account_id) == dead
@@ -465,16 +468,12 @@ def test_what_a_dead_worker_held_is_taken_over(
         while (one := await database.write(lambda tx: activities.claim(tx, living, now=later))) is not None:
             claimed.add(one)
         assert alice.account_id in claimed
-        again = await database.write(
-            lambda tx: activities.take_next(tx, alice.account_id, living, now=later)
-        )
+        again = await database.write(lambda tx: activities.take_next(tx, alice.account_id, living, now=later))
         assert again is not None
         assert again.activity_id == taken.activity_id
         progress = activities.Progress({}, done=True)
         with pytest.raises(activities.NotMine):
-            await database.write(
-                lambda tx: activities.advance(tx, taken, dead, progress, now=later)
-            )
+            await database.write(lambda tx: activities.advance(tx, taken, dead, progress, now=later))
         await database.write(lambda tx: activities.fail(tx, taken, dead, "late", now=later))
         await database.write(lambda tx: activities.release(tx, alice.account_id, dead, now=later))
         assert await database.value(mine, alice.account_id) == living

@@ -35,7 +35,12 @@ from tests.v3.helpers import (
     sms,
 )
 
-FOR_CONTACTS = ("add_list_memberships", "remove_list_memberships", "contacts_taggings_add", "contacts_taggings_remove")
+FOR_CONTACTS = (
+    "add_list_memberships",
+    "remove_list_memberships",
+    "contacts_taggings_add",
+    "contacts_taggings_remove",
+)
 Cast = dict[str, str]
 
 
@@ -87,7 +92,10 @@ SOURCES: list[tuple[dict[str, Any], set[str]]] = [
     ({"source": {"new_subscriber": True}}, {"fresh", "off"}),
     ({"source": {"engagement_level": "high"}}, set()),
     ({"source": {"engagement_level": "unqualified"}}, set()),
-    ({"source": {"list_ids": ["news"], "contact_ids": [], "all_active_contacts": False}}, {"old", "fresh", "held"}),
+    (
+        {"source": {"list_ids": ["news"], "contact_ids": [], "all_active_contacts": False}},
+        {"old", "fresh", "held"},
+    ),
     ({"source": {"list_ids": ["news"]}, "exclude": {"contact_ids": []}}, {"old", "fresh", "held"}),
 ]
 
@@ -121,7 +129,9 @@ def test_every_source_of_taggings(
     assert counted(added) == ({} if not expected else counts)
     again = ran(alice, work, "contacts_taggings_add", **with_target(cast, "contacts_taggings_add", body))
     assert again["status"].get("unchanged_count", 0) == len(expected)
-    removed = ran(alice, work, "contacts_taggings_remove", **with_target(cast, "contacts_taggings_remove", body))
+    removed = ran(
+        alice, work, "contacts_taggings_remove", **with_target(cast, "contacts_taggings_remove", body)
+    )
     assert removed["status"].get("updated_count", 0) == len(expected)
     assert not any(cast["new"] in tags_of(alice, cast[name]) for name in PEOPLE)
 
@@ -158,14 +168,21 @@ ONES: dict[str, Any] = {
         ({"source": {"list_ids": [NOBODY]}}, f"no list has the id {NOBODY}"),
         ({"source": {"tag_ids": [NOBODY]}}, f"no tag has the id {NOBODY}"),
         ({"source": {"contact_ids": ["x"]}}, "contact_ids"),
-        ({"source": {"contact_ids": [NOBODY]}, "exclude": {"contact_ids": [NOBODY]}}, "exclude does not have"),
+        (
+            {"source": {"contact_ids": [NOBODY]}, "exclude": {"contact_ids": [NOBODY]}},
+            "exclude does not have",
+        ),
         ({"source": {"tag_ids": [NOBODY]}, "exclude": {"contact_ids": [NOBODY]}}, "exclude does not have"),
         ({"source": {"new_subscriber": True}, "exclude": {"contact_ids": [NOBODY]}}, "exclude does not have"),
         ({"source": {"all_active_contacts": True}, "exclude": {"contact_ids": many(501)}}, "at most 500"),
     ],
 )
 def test_sources_that_are_refused(alice: Api, kind: str, body: Any, text: str) -> None:
-    target = {"list_ids": [new_list(alice)]} if kind.endswith("list_memberships") else {"tag_ids": [new_tag(alice)]}
+    target = (
+        {"list_ids": [new_list(alice)]}
+        if kind.endswith("list_memberships")
+        else {"tag_ids": [new_tag(alice)]}
+    )
     refused(alice.post(f"/activities/{kind}", {**target, **body}), 400, text)
     assert alice.get("/activities").json["activities"] == []
 
@@ -230,14 +247,18 @@ def test_as_many_as_may_be(alice: Api, work: Work) -> None:
 # What it does to each
 
 
-def test_deleted_contacts_come_back_by_their_ids_alone(alice: Api, behind: Behind, work: Work, cast: Cast) -> None:
+def test_deleted_contacts_come_back_by_their_ids_alone(
+    alice: Api, behind: Behind, work: Work, cast: Cast
+) -> None:
     out_and_gone = person(alice, "both", "unsubscribed")
     alice.delete(f"/contacts/{out_and_gone}")
     for source in ({"list_ids": ["news"]}, {"tag_ids": ["vip"]}, {"all_active_contacts": True}):
         ran(alice, work, "add_list_memberships", source=named(cast, source), list_ids=[cast["club"]])
         assert "deleted_at" in get_contact(alice, cast["gone"])
     contact_ids = [cast["gone"], out_and_gone]
-    done = ran(alice, work, "add_list_memberships", source={"contact_ids": contact_ids}, list_ids=[cast["club"]])
+    done = ran(
+        alice, work, "add_list_memberships", source={"contact_ids": contact_ids}, list_ids=[cast["club"]]
+    )
     assert counted(done) == {"items_total": 2, "items_completed": 2, "updated": 1, "held_back": 1, "list": 1}
     back = get_contact(alice, cast["gone"], "list_memberships")
     assert "deleted_at" not in back
@@ -248,7 +269,9 @@ def test_deleted_contacts_come_back_by_their_ids_alone(alice: Api, behind: Behin
     assert "deleted_at" in get_contact(alice, out_and_gone)
 
 
-@pytest.mark.parametrize("kind", ["remove_list_memberships", "contacts_taggings_add", "contacts_taggings_remove"])
+@pytest.mark.parametrize(
+    "kind", ["remove_list_memberships", "contacts_taggings_add", "contacts_taggings_remove"]
+)
 def test_other_kinds_pass_deleted_contacts_over(alice: Api, work: Work, cast: Cast, kind: str) -> None:
     before = get_contact(alice, cast["gone"], "taggings")
     body = with_target(cast, kind, {"source": {"contact_ids": ["gone"]}, "tag_ids": ["vip", "new"]})
@@ -259,7 +282,11 @@ def test_other_kinds_pass_deleted_contacts_over(alice: Api, work: Work, cast: Ca
 def test_the_unsubscribed_are_held_back(alice: Api, behind: Behind, work: Work, cast: Cast) -> None:
     before = behind.contact(cast["out"])
     done = ran(
-        alice, work, "add_list_memberships", source={"contact_ids": [cast["out"], cast["off"]]}, list_ids=[cast["club"]]
+        alice,
+        work,
+        "add_list_memberships",
+        source={"contact_ids": [cast["out"], cast["off"]]},
+        list_ids=[cast["club"]],
     )
     assert counted(done) == {"items_total": 2, "items_completed": 2, "updated": 1, "held_back": 1, "list": 1}
     assert behind.contact(cast["out"]) == before
@@ -284,7 +311,9 @@ def test_no_more_than_fifty_tags(alice: Api, work: Work) -> None:
     tags = [new_tag(alice, f"tag {number}") for number in range(52)]
     full = person(alice, "full", taggings=tags[:49])
     rather = person(alice, "rather", taggings=tags[:48])
-    done = ran(alice, work, "contacts_taggings_add", source={"contact_ids": [full, rather]}, tag_ids=tags[50:])
+    done = ran(
+        alice, work, "contacts_taggings_add", source={"contact_ids": [full, rather]}, tag_ids=tags[50:]
+    )
     assert counted(done) == {"items_total": 2, "items_completed": 2, "updated": 1, "rejected": 1}
     assert done["activity_errors"] == [f"{full}: a contact may carry at most 50 tags"]
     assert tags_of(alice, full) == set(tags[:49])
@@ -316,7 +345,10 @@ def test_a_deletion_by_lists(alice: Api, work: Work, cast: Cast) -> None:
     gone = {name for name in PEOPLE if "deleted_at" in get_contact(alice, cast[name])}
     assert gone == {"old", "fresh", "held", "gone"}
     assert "deleted_at" in get_contact(alice, extra)
-    assert alice.get(f"/contact_lists/{cast['news']}", include_membership_count="all").json["membership_count"] == 0
+    assert (
+        alice.get(f"/contact_lists/{cast['news']}", include_membership_count="all").json["membership_count"]
+        == 0
+    )
 
 
 def test_what_undo_needs_is_kept(alice: Api, behind: Behind, work: Work, cast: Cast) -> None:
@@ -365,7 +397,9 @@ def test_tags_go_also_from_deleted_contacts(alice: Api, behind: Behind, work: Wo
     assert all(tags_of(alice, cast[name]) == set() for name in PEOPLE)
     assert alice.get("/contact_tags").json["tags"] == []
     (chunk,) = images(behind, done["activity_id"])
-    assert {one["contact_id"] for one in chunk[1]} == {cast[n] for n in ("old", "fresh", "held", "out", "gone")}
+    assert {one["contact_id"] for one in chunk[1]} == {
+        cast[n] for n in ("old", "fresh", "held", "out", "gone")
+    }
 
 
 def test_fields_go_with_their_values(alice: Api, behind: Behind, work: Work) -> None:
@@ -430,6 +464,10 @@ def test_contacts_of_another_account_stay_as_they_are(alice: Api, charlie: Api, 
     ]
     work()
     for activity_id in made:
-        assert "updated" not in counted(ended(alice, activity_id)) if "status" in activity(alice, activity_id) else True
+        assert (
+            "updated" not in counted(ended(alice, activity_id))
+            if "status" in activity(alice, activity_id)
+            else True
+        )
     assert get_contact(charlie, cleo, "list_memberships", "taggings") == before
     assert len(charlie.get("/contact_custom_fields").json["custom_fields"]) == 1

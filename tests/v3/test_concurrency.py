@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from itertools import pairwise
 from threading import Barrier
 from typing import Any
 
@@ -164,7 +165,7 @@ def test_two_puts_of_one_contact(alice: Api, behind: Behind, at_once: AtOnce) ->
             contact["email_address"]["permission_to_send"] == written["email_address"]["permission_to_send"]
         )
     moves = behind.moves()
-    assert all(before == after for (_, _, before, _), (_, after, _, _) in zip(moves, moves[1:], strict=False))
+    assert all(before == after for (_, _, before, _), (_, after, _, _) in pairwise(moves))
 
 
 def test_puts_of_different_parts_of_one_contact_lose_nothing(alice: Api, at_once: AtOnce) -> None:
@@ -289,7 +290,7 @@ def test_a_delete_among_updates(alice: Api, behind: Behind, at_once: AtOnce) -> 
         if "deleted_at" in contact:
             assert contact["list_memberships"] == []
     moves = behind.moves()
-    assert all(before == after for (_, _, before, _), (_, after, _, _) in zip(moves, moves[1:], strict=False))
+    assert all(before == after for (_, _, before, _), (_, after, _, _) in pairwise(moves))
 
 
 def test_nobody_joins_a_list_that_is_being_deleted(

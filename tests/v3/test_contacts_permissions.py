@@ -95,7 +95,7 @@ pending_confirmation  explicit   explicit   implicit   implicit   unsubscribed/A
 temp_hold             explicit   explicit   implicit   implicit   unsubscribed/A unsubscribed/C temp_hold            temp_hold            explicit
 unsubscribed/Account  explicit   explicit   implicit   explicit   unsubscribed/A unsubscribed/C unsubscribed/A       unsubscribed/A       explicit
 unsubscribed/Contact  400        explicit   400        explicit   unsubscribed/C unsubscribed/C unsubscribed/C       unsubscribed/C       explicit
-"""  # noqa: E501
+"""
 SOURCES = {"A": "Account", "C": "Contact"}
 (_, *EVENTS), *ROWS = (line.split() for line in TABLE.strip().splitlines())
 

@@ -38,7 +38,10 @@ def test_a_contact_that_changes_during_a_walk_by_time_comes_again(alice: Api, cl
 
 def test_contacts_of_one_time_are_walked_once_each(alice: Api, sql) -> None:
     made = [_created(alice, f"n{number}@example.com") for number in range(7)]
-    sql("update contact set updated_at = created_at + interval '1 day' where account_id = $1", alice.account_id)
+    sql(
+        "update contact set updated_at = created_at + interval '1 day' where account_id = $1",
+        alice.account_id,
+    )
     sql("update contact set updated_at = '2026-01-01' where account_id = $1", alice.account_id)
 
     assert _walk(alice, updated_after="2025-12-31") == made

@@ -42,7 +42,9 @@ from tests.v3.helpers import (
 )
 
 
-def post_file(api: Api, content: str | bytes, *list_ids: str, name: str = "people.csv", **fields: str) -> Reply:
+def post_file(
+    api: Api, content: str | bytes, *list_ids: str, name: str = "people.csv", **fields: str
+) -> Reply:
     data = content.encode() if isinstance(content, str) else content
     return api(
         "POST",
@@ -197,14 +199,20 @@ BOUNDARY = "a-boundary"
 def part(name: str, value: str | bytes, file_name: str | None = None) -> bytes:
     file_part = f'; filename="{file_name}"' if file_name is not None else ""
     data = value.encode() if isinstance(value, str) else value
-    return f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{file_part}\r\n\r\n'.encode() + data + b"\r\n"
+    return (
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{file_part}\r\n\r\n'.encode()
+        + data
+        + b"\r\n"
+    )
 
 
 END = f"--{BOUNDARY}--\r\n".encode()
 FILE = part("file", "email\nann@example.org\n", "a.csv")
 
 
-def post_form(api: Api, *parts: bytes, content_type: str = f"multipart/form-data; boundary={BOUNDARY}") -> Reply:
+def post_form(
+    api: Api, *parts: bytes, content_type: str = f"multipart/form-data; boundary={BOUNDARY}"
+) -> Reply:
     return api(
         "POST",
         "/activities/contacts_file_import",
@@ -232,7 +240,9 @@ def test_lists_stand_anywhere_in_the_form(alice: Api, work: Work, how: str) -> N
 
 @pytest.mark.parametrize("name", ["people.CSV", "what, now; 100%.csv", "Zoë.csv"])
 def test_file_names(alice: Api, name: str) -> None:
-    reply = post_form(alice, part("file", "email\na@example.org", name), part("list_ids", new_list(alice)), END)
+    reply = post_form(
+        alice, part("file", "email\na@example.org", name), part("list_ids", new_list(alice)), END
+    )
     assert reply.status == 201
     assert reply.json["source_file_name"] == name
 
@@ -246,7 +256,8 @@ def test_an_unknown_field_of_the_form_is_passed_over(alice: Api, work: Work) -> 
 
 
 @pytest.mark.parametrize(
-    "content_type", ["application/json", "text/csv", "multipart/form-data", "multipart/mixed; boundary=a-boundary"]
+    "content_type",
+    ["application/json", "text/csv", "multipart/form-data", "multipart/mixed; boundary=a-boundary"],
 )
 def test_a_form_of_the_wrong_type(alice: Api, content_type: str) -> None:
     refused(post_form(alice, FILE, END, content_type=content_type), 415, "multipart/form-data")
@@ -254,7 +265,9 @@ def test_a_form_of_the_wrong_type(alice: Api, content_type: str) -> None:
 
 @pytest.mark.parametrize("name", ["people.xlsx", "people.csv.zip", "csv", "people", ""])
 def test_a_file_that_is_not_named_csv(alice: Api, behind: Behind, name: str) -> None:
-    reply = post_form(alice, part("list_ids", new_list(alice)), part("file", "email\na@example.org\n", name), END)
+    reply = post_form(
+        alice, part("list_ids", new_list(alice)), part("file", "email\na@example.org\n", name), END
+    )
     refused(reply, 415, ".csv")
     assert behind.rows("upload_part") == []
 
@@ -288,14 +301,20 @@ def test_forms_that_are_refused(alice: Api, behind: Behind) -> None:
     [
         ({}, "list_ids is missing"),
         ({"list_ids": []}, "list_ids is missing"),
-        ({"list_ids": [NOBODY] * 2, "import_data": [{"email": "a@example.org"}]}, f"no list has the id {NOBODY}"),
+        (
+            {"list_ids": [NOBODY] * 2, "import_data": [{"email": "a@example.org"}]},
+            f"no list has the id {NOBODY}",
+        ),
         ({"list_ids": ["x"], "import_data": [{"email": "a@example.org"}]}, "list_ids"),
         ({"import_data": []}, "import_data is missing"),
         ({"import_data": None}, "import_data is missing"),
         ({"import_data": {}}, "import_data"),
         ({"import_data": ["a@example.org"]}, "import_data does not have a valid value"),
         ({"import_data": [{"email": "a@example.org"}, None]}, "import_data does not have a valid value"),
-        ({"import_data": [{"email": "a@example.org"}], "sms_permission_to_send": "x"}, "sms_permission_to_send"),
+        (
+            {"import_data": [{"email": "a@example.org"}], "sms_permission_to_send": "x"},
+            "sms_permission_to_send",
+        ),
     ],
 )
 def test_items_that_are_refused(alice: Api, behind: Behind, body: Any, text: str) -> None:
@@ -311,7 +330,9 @@ def test_an_upload_that_is_cut_off_leaves_nothing(alice: Api, behind: Behind) ->
         f"POST /v3/activities/contacts_file_import HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {alice.token}\r\n"
         f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\nContent-Length: 9000000\r\n\r\n"
     ).encode()
-    half = part("list_ids", new_list(alice)) + part("file", b"email\n" + b"a@example.org\n" * 200_000, "a.csv")
+    half = part("list_ids", new_list(alice)) + part(
+        "file", b"email\n" + b"a@example.org\n" * 200_000, "a.csv"
+    )
     seen = 0
     with socket.create_connection((url.hostname or "", url.port or 0), timeout=30) as connection:
         connection.sendall(head + half)
@@ -362,7 +383,9 @@ def test_files_that_fail(alice: Api, work: Work, content: bytes, reason: str) ->
 
 
 def test_unknown_columns_are_named(alice: Api, work: Work) -> None:
-    done = imported(alice, work, "email,Shoe,first_name,E-Mail,,Notes\na@example.org,44,Ann,b@example.org,,x\n")
+    done = imported(
+        alice, work, "email,Shoe,first_name,E-Mail,,Notes\na@example.org,44,Ann,b@example.org,,x\n"
+    )
     assert done["activity_errors"] == ["Ignored columns: Shoe, E-Mail, Notes"]
     assert counted(done) == {"items_total": 2, "person": 1, "created": 1}
     assert by_address(alice, "a@example.org")["first_name"] == "Ann"
@@ -383,7 +406,9 @@ def test_spellings_of_the_columns(alice: Api, work: Work, column: str) -> None:
     value = "2015-06-07" if column == "anniversary" else "Zoe"
     for number, spelling in enumerate(SPELLINGS[column]):
         address = f"a{number}@example.org"
-        header, row = (spelling, address) if column == "email" else (f"email,{spelling}", f"{address},{value}")
+        header, row = (
+            (spelling, address) if column == "email" else (f"email,{spelling}", f"{address},{value}")
+        )
         done = imported(alice, work, f"{header}\n{row}\n")
         assert done["activity_errors"] == []
         contact = by_address(alice, address)
@@ -560,7 +585,13 @@ def test_items_with_values_of_other_types(alice: Api, work: Work, rows: Rows) ->
     items = [
         {"email": "a@example.org", "first_name": ["Ann"]},
         {"email": {"address": "a@example.org"}},
-        {"email": "a@example.org", "first_name": 7, "last_name": True, "job_title": 1.5, "company_name": None},
+        {
+            "email": "a@example.org",
+            "first_name": 7,
+            "last_name": True,
+            "job_title": 1.5,
+            "company_name": None,
+        },
         {},
     ]
     done = imported_items(alice, work, items)
@@ -608,7 +639,10 @@ def test_a_rejected_row_supersedes_nothing(alice: Api, work: Work, rows: Rows) -
 def test_rows_for_one_number(alice: Api, work: Work, rows: Rows) -> None:
     text = "sms_number,first_name\n3095550100,One\n+1 309 555 0100,Two\n"
     done = imported(alice, work, text)
-    assert [(row.outcome, row.reason) for row in rows(done)] == [("unchanged", "superseded by line 3"), ("created", "")]
+    assert [(row.outcome, row.reason) for row in rows(done)] == [
+        ("unchanged", "superseded by line 3"),
+        ("created", ""),
+    ]
     (contact_id,) = found(alice)
     contact = get_contact(alice, contact_id, "sms_channel")
     assert contact["first_name"] == "Two"
@@ -663,7 +697,10 @@ def test_only_the_columns_that_are_there_change(alice: Api, work: Work, rows: Ro
     assert {name: after[name] for name in same} == {name: before[name] for name in same}
     assert after["last_name"] == "Pace"
     assert set(after["list_memberships"]) == {news, club}
-    assert {one["custom_field_id"]: one["value"] for one in after["custom_fields"]} == {field: "45", other: "x"}
+    assert {one["custom_field_id"]: one["value"] for one in after["custom_fields"]} == {
+        field: "45",
+        other: "x",
+    }
     assert after["notes"] == before["notes"]
     assert after["update_source"] == "Account"
     assert after["updated_at"] > before["updated_at"]
@@ -671,7 +708,9 @@ def test_only_the_columns_that_are_there_change(alice: Api, work: Work, rows: Ro
     assert row.contact_id == after["contact_id"]
 
 
-@pytest.mark.parametrize("permission", ["explicit", "implicit", "not_set", "pending_confirmation", "temp_hold"])
+@pytest.mark.parametrize(
+    "permission", ["explicit", "implicit", "not_set", "pending_confirmation", "temp_hold"]
+)
 def test_permission_stays_what_it_was(alice: Api, behind: Behind, work: Work, permission: str) -> None:
     contact_id = person(alice, "ann", permission)
     before = get_contact(alice, contact_id)["email_address"]
@@ -690,7 +729,11 @@ def test_the_unsubscribed_are_held_back_but_updated(
 ) -> None:
     contact_id = person(alice, "ann", first_name="Ann")
     put_contact(
-        alice, contact_id, email_address=email("ann@example.org", "unsubscribed"), update_source=by, first_name="Ann"
+        alice,
+        contact_id,
+        email_address=email("ann@example.org", "unsubscribed"),
+        update_source=by,
+        first_name="Ann",
     )
     if deleted:
         alice.delete(f"/contacts/{contact_id}")
@@ -718,18 +761,30 @@ def test_the_deleted_come_back(alice: Api, behind: Behind, work: Work) -> None:
     assert after["list_memberships"] == [new]
     assert after["email_address"]["permission_to_send"] == "explicit"
     event = behind.events(contact_id)[-1]
-    assert (event["action"], event["activity_id"], event["row_number"]) == ("restored", UUID(done["activity_id"]), 1)
+    assert (event["action"], event["activity_id"], event["row_number"]) == (
+        "restored",
+        UUID(done["activity_id"]),
+        1,
+    )
     assert event["operation"] == "POST /v3/activities/contacts_file_import"
 
 
 def test_suppressed_addresses_are_held_back(alice: Api, work: Work, rows: Rows, behind: Behind) -> None:
     """Their persons unsubscribed on contacts that have other addresses now."""
     contact_id = person(alice, "ann")
-    put_contact(alice, contact_id, email_address=email("ann@example.org", "unsubscribed"), update_source="Contact")
+    put_contact(
+        alice, contact_id, email_address=email("ann@example.org", "unsubscribed"), update_source="Contact"
+    )
     put_contact(alice, contact_id, email_address=email("new@example.org"))
     assert len(behind.rows("suppression")) == 1
     done = imported(alice, work, "email\nann@example.org\nbea@example.org\n")
-    assert counted(done) == {"items_total": 3, "person": 2, "cannot_add_to_list": 1, "held_back": 1, "created": 1}
+    assert counted(done) == {
+        "items_total": 3,
+        "person": 2,
+        "cannot_add_to_list": 1,
+        "held_back": 1,
+        "created": 1,
+    }
     assert by_address(alice, "ann@example.org") is None
     row = rows(done, "held_back")[0]
     assert row[3:] == ("", "ann@example.org", "the address is suppressed: its person unsubscribed")
@@ -777,7 +832,10 @@ def test_rows_that_change_nothing_write_nothing(alice: Api, work: Work, rows: Ro
 
     def state() -> Any:
         return [
-            sql(f"select xmin::text, ctid::text from {table} where account_id = $1 order by 2", alice.account_id)
+            sql(
+                f"select xmin::text, ctid::text from {table} where account_id = $1 order by 2",
+                alice.account_id,
+            )
             for table in ("contact", "list_membership", "consent_event", "active_delta")
         ]
 
@@ -830,7 +888,9 @@ def test_limits_of_what_a_contact_has(alice: Api, work: Work, rows: Rows) -> Non
     person(
         alice,
         "ann",
-        phone_numbers=[{"phone_number": str(n), "kind": kind} for n, kind in enumerate(("home", "work", "mobile"))],
+        phone_numbers=[
+            {"phone_number": str(n), "kind": kind} for n, kind in enumerate(("home", "work", "mobile"))
+        ],
         custom_fields=[{"custom_field_id": field, "value": "x"} for field in fields[:25]],
     )
     person(alice, "bea", custom_fields=[{"custom_field_id": fields[25], "value": "x"}])
@@ -894,7 +954,9 @@ def test_consent_by_sms(alice: Api, work: Work) -> None:
     )
 
     def permissions() -> list[str]:
-        contacts = [by_address(alice, f"{name}@example.org", "sms_channel") for name in ("a", "b", "c", "d", "out")]
+        contacts = [
+            by_address(alice, f"{name}@example.org", "sms_channel") for name in ("a", "b", "c", "d", "out")
+        ]
         return [one["sms_channel"]["sms_channel_consents"][0]["sms_consent_permission"] for one in contacts]
 
     imported(alice, work, text, sms_permission_to_send="explicit")
@@ -905,7 +967,12 @@ def test_before_images(alice: Api, work: Work, behind: Behind) -> None:
     list_id = new_list(alice)
     ann = person(alice, "ann", first_name="Ann")
     same = person(alice, "same", list_memberships=[list_id])
-    done = imported(alice, work, "email,first_name\nann@example.org,Anna\nnew@example.org,New\nsame@example.org,\n", list_id)
+    done = imported(
+        alice,
+        work,
+        "email,first_name\nann@example.org,Anna\nnew@example.org,New\nsame@example.org,\n",
+        list_id,
+    )
     ((created, changed),) = images(behind, done["activity_id"])
     assert [str(one) for one in created] == [by_address(alice, "new@example.org")["contact_id"]]
     (image,) = changed
@@ -932,7 +999,17 @@ def test_chunks_make_no_difference(
     alice.delete(f"/contacts/{gone}")
     lines = ["email,first_name", *(f"p{n}@example.org,N{n}" for n in range(7)), "x,", "p0@example.org,Last"]
     done = imported(alice, work, "\n".join(lines))
-    expected = ["unchanged", "created", "created", "held_back", "updated", "created", "created", "rejected", "created"]
+    expected = [
+        "unchanged",
+        "created",
+        "created",
+        "held_back",
+        "updated",
+        "created",
+        "created",
+        "rejected",
+        "created",
+    ]
     assert [row.outcome for row in rows(done)] == expected
     assert [row.row for row in rows(done)] == list(range(1, 10))
     assert counted(done) == {
@@ -950,7 +1027,12 @@ def test_chunks_make_no_difference(
 
 
 def test_imports_that_are_cancelled(
-    alice: Api, work: Work, behind: Behind, database: Database, portal: BlockingPortal, monkeypatch: pytest.MonkeyPatch
+    alice: Api,
+    work: Work,
+    behind: Behind,
+    database: Database,
+    portal: BlockingPortal,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """While it waits nothing happens; while it runs, what was merged stays. Its upload is gone either way."""
 
@@ -972,7 +1054,9 @@ def test_imports_that_are_cancelled(
 
     monkeypatch.setattr(job, "merge", then_cancel)
     monkeypatch.setattr(job, "CHUNK", 2)
-    running = made(post_file(alice, "email\n" + "".join(f"p{n}@example.org\n" for n in range(5)), new_list(alice)))
+    running = made(
+        post_file(alice, "email\n" + "".join(f"p{n}@example.org\n" for n in range(5)), new_list(alice))
+    )
     work()
     done = ended(alice, running, "cancelled")
     assert counted(done) == {"items_total": 6, "person": 2, "created": 2}
@@ -990,7 +1074,10 @@ def test_more_rows_than_the_vendor_takes(alice: Api, work: Work, sql: Sql, rows:
     assert counted(done) == {"items_total": 40_501, "person": 40_500, "created": 40_500}
     ((count,),) = sql("select count(*) from contact where account_id = $1", alice.account_id)
     assert count == 40_500
-    assert alice.get(f"/contact_lists/{list_id}", include_membership_count="all").json["membership_count"] == 40_500
+    assert (
+        alice.get(f"/contact_lists/{list_id}", include_membership_count="all").json["membership_count"]
+        == 40_500
+    )
     outcomes = rows(done)
     assert [row.row for row in outcomes] == list(range(1, 40_501))
     assert len({row.contact_id for row in outcomes}) == 40_500

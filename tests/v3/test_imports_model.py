@@ -99,7 +99,9 @@ class Model:
         for place, row in rows:
             if place not in decided:
                 at = found[place]
-                decided[place] = "unchanged" if at is not None and claimed[at] != place else self.take(at, row)
+                decided[place] = (
+                    "unchanged" if at is not None and claimed[at] != place else self.take(at, row)
+                )
         self.counts["person_count"] += sum(outcome != "rejected" for outcome in decided.values())
         self.counts["cannot_add_to_list_count"] += sum(outcome == "held_back" for outcome in decided.values())
         return decided
@@ -107,12 +109,17 @@ class Model:
     def take(self, at: int | None, row: Row) -> str:
         if at is None:
             permission = "implicit" if row.person else None
-            new = Contact(row.person or None, row.number or None, permission, False, row.first, row.last, True)
+            new = Contact(
+                row.person or None, row.number or None, permission, False, row.first, row.last, True
+            )
             self.contacts.append(new)
             return "created"
         was = self.contacts[at]
         now = replace(
-            was, number=was.number or row.number or None, first=row.first or was.first, last=row.last or was.last
+            was,
+            number=was.number or row.number or None,
+            first=row.first or was.first,
+            last=row.last or was.last,
         )
         if was.permission == "unsubscribed":
             self.contacts[at] = now
@@ -137,7 +144,15 @@ def accounts(draw: st.DrawFn) -> list[Contact]:
         listed = draw(st.booleans()) and permission != "unsubscribed"
         deleted = draw(st.booleans())
         made.append(
-            Contact(person, number, permission, deleted, draw(st.sampled_from(FIRST[:3])), "", listed and not deleted)
+            Contact(
+                person,
+                number,
+                permission,
+                deleted,
+                draw(st.sampled_from(FIRST[:3])),
+                "",
+                listed and not deleted,
+            )
         )
     return made
 
@@ -165,7 +180,9 @@ class Names:
         self.serial = next(serials)
 
     def address(self, person: str) -> str:
-        return "no address" if person == "nonsense" else f"{person}.{self.serial}@example.org" if person else ""
+        return (
+            "no address" if person == "nonsense" else f"{person}.{self.serial}@example.org" if person else ""
+        )
 
     def number(self, number: str) -> str:
         if number not in NUMBERS:
@@ -191,9 +208,7 @@ def make(api: Api, contact: Contact, names: Names, list_id: str) -> None:
         api.delete(f"/contacts/{made['contact_id']}")
 
 
-def test_random_files(
-    alice: Api, work: Work, sql: Sql, database: Database, portal: BlockingPortal
-) -> None:
+def test_random_files(alice: Api, work: Work, sql: Sql, database: Database, portal: BlockingPortal) -> None:
     async def told(activity_id: str) -> list[str]:
         chunks = outcomes.read(database, alice.account_id, UUID(activity_id), None)
         return [line[2] async for chunk in chunks for line in chunk]

@@ -174,7 +174,7 @@ def worlds(
 class Request(NamedTuple):
     method: str
     path: str
-    params: dict[str, str] = {}
+    params: dict[str, str] | None = None
     body: Any = None
     csv: bytes | None = None
     """The file of a form; its other fields are the body."""

@@ -69,5 +69,7 @@ async def find(db: Queries, name: str) -> Account | None:
 
 async def all_accounts(db: Queries) -> list[Account]:
     """Every account, oldest first."""
-    rows = await db.rows("select account_id, name, time_zone, created_at from account order by created_at, account_id")
+    rows = await db.rows(
+        "select account_id, name, time_zone, created_at from account order by created_at, account_id"
+    )
     return [_account(row) for row in rows]

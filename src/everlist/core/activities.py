@@ -110,7 +110,8 @@ async def create(
     To be called last in its transaction: it holds the account's lane until the end.
     """
     queued = await tx.value(
-        "select count(*) from activity where account_id = $1 and state in ('initialized', 'processing')", account_id
+        "select count(*) from activity where account_id = $1 and state in ('initialized', 'processing')",
+        account_id,
     )
     if queued >= MAX_QUEUED:
         message = f"Too many requests: this account has {MAX_QUEUED} activities queued, which is the limit"
@@ -281,7 +282,9 @@ async def release(tx: Transaction, account_id: UUID, worker_id: UUID, *, now: da
     )
     if left:
         await tx.execute(
-            "update lane set claimed_by = null, beat_at = null, ready_at = $2 where account_id = $1", account_id, now
+            "update lane set claimed_by = null, beat_at = null, ready_at = $2 where account_id = $1",
+            account_id,
+            now,
         )
         await tx.execute("select pg_notify($1, '')", WORK_CHANNEL)
     else:
@@ -376,9 +379,7 @@ async def show_progress(
     return row["cancelled"]
 
 
-async def fail(
-    tx: Transaction, activity: Activity, worker_id: UUID, reason: str, *, now: datetime
-) -> None:
+async def fail(tx: Transaction, activity: Activity, worker_id: UUID, reason: str, *, now: datetime) -> None:
     """End the activity as failed; what its finished chunks did stays."""
     await tx.execute(
         """

@@ -113,9 +113,7 @@ async def remove_list_memberships(job: Job) -> Progress:
         " and m.contact_id = c.contact_id and m.list_id = any($9::uuid[])))"
     )
     left = Edit(lists_removed="$9::uuid[]", image=image)
-    return await _for_contacts(
-        job, left, lambda one, ids: "updated" if ids & one.list_ids else "unchanged"
-    )
+    return await _for_contacts(job, left, lambda one, ids: "updated" if ids & one.list_ids else "unchanged")
 
 
 async def contacts_taggings_add(job: Job) -> Progress:
@@ -166,9 +164,7 @@ async def _for_contacts(
     total = await contacts.count(tx, activity.account_id, wanted) if begun is None else begun
     after = activity.position.get("after")
     live = await _live_ids(tx, activity, request.ids)
-    chosen = await choose(
-        tx, activity.account_id, wanted, after=UUID(after) if after else None, limit=CHUNK
-    )
+    chosen = await choose(tx, activity.account_id, wanted, after=UUID(after) if after else None, limit=CHUNK)
     by_outcome: dict[str, list[UUID]] = {}
     for one in chosen:
         by_outcome.setdefault(outcome(one, live), []).append(one.contact_id)

@@ -313,7 +313,9 @@ def _checked_choice_ids(
         ][:1] or [value]
     # A choice that was taken out is still taken: clients send back the contact they fetched.
     known = {str(choice.choice_id) for choice in field.choices}
-    if any(choice_id not in known for choice_id in wanted) or (field.type == "single_select" and len(wanted) > 1):
+    if any(choice_id not in known for choice_id in wanted) or (
+        field.type == "single_select" and len(wanted) > 1
+    ):
         message = f"custom_fields: {field.label} does not have a valid value"
         raise Invalid(message)
     return wanted or None
@@ -408,10 +410,16 @@ def _merged_choices(
         if old is None:
             merged[fresh] = Choice(fresh, draft.choice_label, display_order, now, now)
             fresh += 1
-        elif (old.choice_label, old.display_order, old.deleted_at) == (draft.choice_label, display_order, None):
+        elif (old.choice_label, old.display_order, old.deleted_at) == (
+            draft.choice_label,
+            display_order,
+            None,
+        ):
             merged[old.choice_id] = old
         else:
-            merged[old.choice_id] = Choice(old.choice_id, draft.choice_label, display_order, old.created_at, now)
+            merged[old.choice_id] = Choice(
+                old.choice_id, draft.choice_label, display_order, old.created_at, now
+            )
     for choice in before:
         if choice.choice_id not in merged:
             gone = choice.deleted_at or now.date()
@@ -419,9 +427,7 @@ def _merged_choices(
     return tuple(merged[choice_id] for choice_id in sorted(merged))
 
 
-async def _refuse_taken_name(
-    tx: Transaction, account_id: UUID, name: str, *, except_id: UUID | None
-) -> None:
+async def _refuse_taken_name(tx: Transaction, account_id: UUID, name: str, *, except_id: UUID | None) -> None:
     taken_by = await tx.value(
         "select custom_field_id from custom_field"
         " where account_id = $1 and name = $2 and custom_field_id is distinct from $3",

@@ -178,7 +178,9 @@ async def membership_counts(
     return await counters.of_subjects(db, account_id, COUNTED[counted], list_ids)
 
 
-async def ids_by_sequence(db: Queries, account_id: UUID, sequence_ids: Sequence[int]) -> list[tuple[int, UUID]]:
+async def ids_by_sequence(
+    db: Queries, account_id: UUID, sequence_ids: Sequence[int]
+) -> list[tuple[int, UUID]]:
     """(V2 id, list id) ascending by V2 id; ids of no list are left out."""
     rows = await db.rows(
         "select sequence_id, list_id from contact_list where account_id = $1 and sequence_id = any($2)"
@@ -211,7 +213,9 @@ async def lock_for_delete(tx: Transaction, account_id: UUID, list_ids: tuple[UUI
     )
 
 
-async def mark_deleted(tx: Transaction, account_id: UUID, list_ids: tuple[UUID, ...], *, now: datetime) -> None:
+async def mark_deleted(
+    tx: Transaction, account_id: UUID, list_ids: tuple[UUID, ...], *, now: datetime
+) -> None:
     """Hide lists whose memberships are gone; their names are free again."""
     await tx.execute(
         "update contact_list set deleted_at = $3, updated_at = $3"

@@ -22,7 +22,9 @@ SMS = "sms"
 
 def address_hmac(key: bytes, account_id: UUID, channel: str, address_key: str) -> bytes:
     """The 32 bytes that stand for an address; `address_key` is its compared form."""
-    message = b"\x00".join((b"everlist suppression 1", account_id.bytes, channel.encode(), address_key.encode()))
+    message = b"\x00".join(
+        (b"everlist suppression 1", account_id.bytes, channel.encode(), address_key.encode())
+    )
     return hmac.digest(key, message, hashlib.sha256)
 
 

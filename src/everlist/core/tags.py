@@ -103,7 +103,9 @@ async def page(
     total: int | None = None
     if count:
         total = await db.value("select count(*) from tag where account_id = $1", account_id)
-    return Page([_tag(row) for row in rows[:limit]], rows[limit]["tag_id"] if len(rows) > limit else None, total)
+    return Page(
+        [_tag(row) for row in rows[:limit]], rows[limit]["tag_id"] if len(rows) > limit else None, total
+    )
 
 
 async def contacts_counts(db: Queries, account_id: UUID, tag_ids: Sequence[UUID]) -> dict[UUID, int]:
@@ -135,7 +137,9 @@ async def lock_for_delete(tx: Transaction, account_id: UUID, tag_ids: tuple[UUID
 async def delete(tx: Transaction, account_id: UUID, tag_ids: tuple[UUID, ...]) -> int:
     """Delete tags that no contact carries any more; how many there were."""
     gone = await tx.rows(
-        "delete from tag where account_id = $1 and tag_id = any($2) returning tag_id", account_id, list(tag_ids)
+        "delete from tag where account_id = $1 and tag_id = any($2) returning tag_id",
+        account_id,
+        list(tag_ids),
     )
     return len(gone)
 

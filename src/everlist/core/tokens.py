@@ -44,7 +44,12 @@ class Token(msgspec.Struct, frozen=True):
 
 def _token(row: Row) -> Token:
     return Token(
-        row["token_id"], row["account_id"], row["name"], frozenset(row["scopes"]), row["created_at"], row["revoked_at"]
+        row["token_id"],
+        row["account_id"],
+        row["name"],
+        frozenset(row["scopes"]),
+        row["created_at"],
+        row["revoked_at"],
     )
 
 

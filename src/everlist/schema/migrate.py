@@ -98,7 +98,9 @@ async def _run(connection: asyncpg.Connection[asyncpg.Record], number: int, name
     try:
         async with connection.transaction():
             await connection.execute(sql)
-            await connection.execute("insert into schema_migration (number, name) values ($1, $2)", number, name)
+            await connection.execute(
+                "insert into schema_migration (number, name) values ($1, $2)", number, name
+            )
     except asyncpg.LockNotAvailableError:
         raise
     except asyncpg.PostgresError as error:

@@ -83,7 +83,9 @@ def activity_out(activity: activities.Activity) -> ActivityOut:
         status if _STATUS[activity.kind] else msgspec.UNSET,
         ActivityLinks(
             Link(f"/v3/activities/{activity.activity_id}"),
-            Link(f"/v3/contact_exports/{activity.activity_id}") if activity.kind == "contact_exports" else None,
+            Link(f"/v3/contact_exports/{activity.activity_id}")
+            if activity.kind == "contact_exports"
+            else None,
         ),
         whole_seconds(activity.started_at),
         whole_seconds(activity.completed_at),
@@ -122,7 +124,9 @@ class ForContactsIn(msgspec.Struct):
         if len(named) != 1:
             raise Failure(400, VALIDATION, "source does not have a valid value: exactly one source is needed")
         if given.segment_id is not None:
-            raise Failure(400, VALIDATION, "segment_id does not have a valid value: this server has no segments yet")
+            raise Failure(
+                400, VALIDATION, "segment_id does not have a valid value: this server has no segments yet"
+            )
         if given.engagement_level is not None and given.engagement_level not in _ENGAGEMENT:
             raise invalid("engagement_level")
         at_most("contact_ids", given.contact_ids, 500)
@@ -131,7 +135,9 @@ class ForContactsIn(msgspec.Struct):
         excluded = self.exclude.contact_ids if self.exclude else None
         if excluded and named[0] not in ("all_active_contacts", "list_ids"):
             raise Failure(
-                400, VALIDATION, "exclude does not have a valid value: it goes with all_active_contacts or list_ids"
+                400,
+                VALIDATION,
+                "exclude does not have a valid value: it goes with all_active_contacts or list_ids",
             )
         at_most("exclude[contact_ids]", excluded, 500)
         return bulk.Source(
@@ -181,7 +187,11 @@ async def queue(
                 message = f"no {name} has the id {unknown[0]}"
                 raise NotFound(message)
             if unknown:
-                raise Failure(400, VALIDATION, f"{name}_ids does not have a valid value: no {name} has the id {unknown[0]}")
+                raise Failure(
+                    400,
+                    VALIDATION,
+                    f"{name}_ids does not have a valid value: no {name} has the id {unknown[0]}",
+                )
         return await activities.create(
             tx,
             call.account_id,
@@ -334,6 +344,6 @@ async def get_activities(call: Call) -> Response:
 
 async def get_activity(call: Call) -> Response:
     """GET /activities/{activity_id}."""
-    return json_response(activity_out(await activities.get(call.db, call.account_id, call.path_id("activity_id"))))
-
-
+    return json_response(
+        activity_out(await activities.get(call.db, call.account_id, call.path_id("activity_id")))
+    )

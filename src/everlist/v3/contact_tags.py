@@ -46,7 +46,11 @@ class TagIn(msgspec.Struct):
 
     def checked(self) -> TagIn:
         """400 where the name is empty, too long, or has an angle bracket."""
-        if not 1 <= len(self.name.strip()) <= len(self.name) <= _MAX_NAME or "<" in self.name or ">" in self.name:
+        if (
+            not 1 <= len(self.name.strip()) <= len(self.name) <= _MAX_NAME
+            or "<" in self.name
+            or ">" in self.name
+        ):
             raise invalid("name")
         if self.tag_source is not None and len(self.tag_source) > _MAX_NAME:
             raise invalid("tag_source")

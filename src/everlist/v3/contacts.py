@@ -231,16 +231,22 @@ class ContactIn(msgspec.Struct):
             self.birthday_month,
             self.birthday_day,
             self.anniversary,
-            model.EmailDraft(email.address, email.permission_to_send, email.opt_out_reason) if email else None,
+            model.EmailDraft(email.address, email.permission_to_send, email.opt_out_reason)
+            if email
+            else None,
             _sms_draft(self.sms_channel) if self.sms_channel else None,
             _values_in(self.custom_fields),
             None
             if self.phone_numbers is None
-            else tuple(model.PhoneDraft(phone.phone_number, phone.kind or "other") for phone in self.phone_numbers),
+            else tuple(
+                model.PhoneDraft(phone.phone_number, phone.kind or "other") for phone in self.phone_numbers
+            ),
             None
             if self.street_addresses is None
             else tuple(_street_address_draft(address) for address in self.street_addresses),
-            None if self.notes is None else tuple(model.NoteDraft(note.content, note.note_id) for note in self.notes),
+            None
+            if self.notes is None
+            else tuple(model.NoteDraft(note.content, note.note_id) for note in self.notes),
             self.list_memberships,
             self.taggings,
         )
@@ -372,7 +378,9 @@ async def create_or_update_contact(call: Call) -> Response:
         raise Failure(400, VALIDATION, "list_memberships, source are mutually exclusive")
     source = "Contact" if body.source is None else required_source("source", body.source)
     if not body.email_address and body.sms_channel is None:
-        raise Failure(400, VALIDATION, "email_address, sms_channel are missing, at least one parameter must be provided")
+        raise Failure(
+            400, VALIDATION, "email_address, sms_channel are missing, at least one parameter must be provided"
+        )
     if body.custom_fields is not None and len(body.custom_fields) > 50:
         raise invalid("custom_fields")
     try:
@@ -420,7 +428,9 @@ async def get_all_contacts(call: Call) -> Response:
     """GET /contacts. V3 contract 3.8."""
     query = call.query()
     if query.text("segment_id") is not None:
-        raise Failure(400, VALIDATION, "segment_id does not have a valid value: this server has no segments yet")
+        raise Failure(
+            400, VALIDATION, "segment_id does not have a valid value: this server has no segments yet"
+        )
     wanted = contact_filter(query)
     include = query.words("include", contacts.INCLUDES) or frozenset()
     page = await contacts.page(
@@ -463,14 +473,18 @@ async def get_contact_counts(call: Call) -> Response:
     include = call.query().words("include", ("new_subscriber", "new_subscribers"))
     counts: dict[str, int] = msgspec.structs.asdict(await contacts.counts(call.db, call.account_id))
     if include:
-        counts["new_subscriber"] = await contacts.count_new_subscribers(call.db, call.account_id, now=call.now)
+        counts["new_subscriber"] = await contacts.count_new_subscribers(
+            call.db, call.account_id, now=call.now
+        )
     return json_response(counts)
 
 
 async def get_contact_id_xrefs(call: Call) -> Response:
     """GET /contacts/contact_id_xrefs. V3 contract 3.8."""
     found = await contacts.ids_by_sequence(call.db, call.account_id, call.query().sequence_ids())
-    return json_response({"xrefs": [{"sequence_id": str(number), "contact_id": one} for number, one in found]})
+    return json_response(
+        {"xrefs": [{"sequence_id": str(number), "contact_id": one} for number, one in found]}
+    )
 
 
 class SmsEventOut(msgspec.Struct, omit_defaults=True):

@@ -133,7 +133,9 @@ def _request(call: Call, form: _Form, upload: Upload) -> ImportRequest:
         raise Failure(400, VALIDATION, "Bad request: the multipart body is cut off")
     if upload.size == 0:
         raise Failure(400, VALIDATION, "file does not have a valid value: it is empty")
-    words = [word.strip() for value in form.fields.get("list_ids", ()) for word in value.split(",") if word.strip()]
+    words = [
+        word.strip() for value in form.fields.get("list_ids", ()) for word in value.split(",") if word.strip()
+    ]
     ids = [parse_id(word) for word in words]
     if None in ids:
         raise invalid("list_ids")

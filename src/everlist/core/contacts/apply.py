@@ -57,6 +57,7 @@ with changed as materialized (
         source text, sms_details jsonb, row_number integer)
 ),"""
 
+
 class Edit(msgspec.Struct, frozen=True):
     """What a set of contacts becomes: SQL expressions over `contact c`, and over $9, $10… for their arguments."""
 

@@ -39,7 +39,9 @@ def _core_problems(draft: ContactDraft) -> Iterator[str]:
     month, day = draft.birthday_month, draft.birthday_day
     if month is not None and not 1 <= month <= 12:
         yield _invalid("birthday_month")
-    if day is not None and not 1 <= day <= (_DAYS[month - 1] if month is not None and 1 <= month <= 12 else 31):
+    if day is not None and not 1 <= day <= (
+        _DAYS[month - 1] if month is not None and 1 <= month <= 12 else 31
+    ):
         yield _invalid("birthday_day")
     if month is None and day is not None:
         yield "birthday_month is missing"

@@ -28,7 +28,9 @@ async def choose(
 ) -> list[Chosen]:
     """The next contacts by id that match, locked until the transaction ends. `limit` None means all."""
     args: list[Any] = [account_id]
-    lock: LiteralString = "select c.contact_id from contact c where c.account_id = $1" + conditions(wanted, args)
+    lock: LiteralString = "select c.contact_id from contact c where c.account_id = $1" + conditions(
+        wanted, args
+    )
     if after is not None:
         lock += " and c.contact_id > " + parameter(args, after)
     lock += " order by c.contact_id limit " + parameter(args, limit) + "::bigint for no key update of c"
@@ -45,6 +47,12 @@ async def choose(
         ids,
     )
     return [
-        Chosen(row["contact_id"], row["permission"], row["deleted"], frozenset(row["list_ids"]), frozenset(row["tag_ids"]))
+        Chosen(
+            row["contact_id"],
+            row["permission"],
+            row["deleted"],
+            frozenset(row["list_ids"]),
+            frozenset(row["tag_ids"]),
+        )
         for row in rows
     ]

@@ -33,7 +33,10 @@ def replaced_phones(
 ) -> tuple[Phone, ...]:
     """The phone numbers of the drafts, in their order."""
     left = list(before)
-    exact = [_take(left, lambda old, new=new: (old.kind, old.phone_number) == (new.kind, new.phone_number)) for new in drafts]
+    exact = [
+        _take(left, lambda old, new=new: (old.kind, old.phone_number) == (new.kind, new.phone_number))
+        for new in drafts
+    ]
     after: list[Phone] = []
     for draft, same in zip(drafts, exact, strict=True):
         if same is not None:
@@ -48,7 +51,9 @@ def replaced_phones(
     return tuple(after)
 
 
-def with_phone(before: Sequence[Phone], draft: PhoneDraft, *, source: str, now: datetime) -> tuple[Phone, ...]:
+def with_phone(
+    before: Sequence[Phone], draft: PhoneDraft, *, source: str, now: datetime
+) -> tuple[Phone, ...]:
     """The phone numbers with one more: a number that is there stays, else it takes its kind's place.
 
     Raises Invalid where that would be too many.
@@ -87,7 +92,10 @@ def replaced_street_addresses(
         )
         if (old := _take(left, lambda old, new=draft: old.kind == new.kind)) is not None:
             made = msgspec.structs.replace(
-                made, street_address_id=old.street_address_id, created_at=old.created_at, updated_at=old.updated_at
+                made,
+                street_address_id=old.street_address_id,
+                created_at=old.created_at,
+                updated_at=old.updated_at,
             )
             if made != old:
                 made = msgspec.structs.replace(made, updated_at=now)

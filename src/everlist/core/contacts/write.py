@@ -37,9 +37,7 @@ if TYPE_CHECKING:
     from everlist.db import Transaction
 
 
-async def create(
-    tx: Transaction, account_id: UUID, draft: ContactDraft, *, source: str, act: Act
-) -> Contact:
+async def create(tx: Transaction, account_id: UUID, draft: ContactDraft, *, source: str, act: Act) -> Contact:
     """Make a contact. `source` is who acts: Contact or Account.
 
     Raises Invalid, and Conflict where a contact of whatever state, deleted ones included, holds the address
@@ -77,7 +75,9 @@ async def replace(
         after = await _with_email(tx, account_id, after, draft.email, source=source, act=act)
     if draft.custom_fields is not None:
         values = await _checked_values(tx, account_id, draft)
-        after = msgspec.structs.replace(after, custom_fields={k: v for k, v in values.items() if v is not None})
+        after = msgspec.structs.replace(
+            after, custom_fields={k: v for k, v in values.items() if v is not None}
+        )
     if draft.phone_numbers is not None:
         phones = subresources.replaced_phones(
             before.phone_numbers or (), draft.phone_numbers, source=source, now=second
@@ -92,7 +92,9 @@ async def replace(
         after = msgspec.structs.replace(
             after, notes=subresources.replaced_notes(before.notes or (), draft.notes, now=second)
         )
-    lists_after = await _checked_lists(tx, account_id, draft) if draft.list_ids is not None else before.list_ids
+    lists_after = (
+        await _checked_lists(tx, account_id, draft) if draft.list_ids is not None else before.list_ids
+    )
     tags_after = await _checked_tags(tx, account_id, draft) if draft.tag_ids is not None else before.tag_ids
     after = msgspec.structs.replace(after, list_ids=lists_after, tag_ids=tags_after)
     after, sms_details = await _with_sms(tx, account_id, after, draft, source=source, act=act)
@@ -123,7 +125,9 @@ async def sign_up(
     before = await locked(tx, account_id, found)
     second = act.now.replace(microsecond=0)
     given = {name: value for name, value in _core_properties(draft).items() if value is not None}
-    after = msgspec.structs.replace(before, updated_at=act.now, update_source=source, deleted_at=None, **given)
+    after = msgspec.structs.replace(
+        before, updated_at=act.now, update_source=source, deleted_at=None, **given
+    )
     if draft.email is not None:
         if by_email is None:  # found by its number: it has no address, or another one
             after = await _with_email(tx, account_id, after, draft.email, source=source, act=act)
@@ -231,9 +235,7 @@ async def locked(tx: Transaction, account_id: UUID, contact_id: UUID) -> Contact
     return contact_of(row)
 
 
-async def _new(
-    tx: Transaction, account_id: UUID, draft: ContactDraft, *, source: str, act: Act
-) -> Change:
+async def _new(tx: Transaction, account_id: UUID, draft: ContactDraft, *, source: str, act: Act) -> Change:
     """The change that makes the contact of the draft."""
     second = act.now.replace(microsecond=0)
     values = await _checked_values(tx, account_id, draft)
@@ -398,9 +400,7 @@ def _email_of(draft: EmailDraft) -> EmailAddress:
     return address
 
 
-async def _holders(
-    tx: Transaction, account_id: UUID, draft: ContactDraft
-) -> tuple[UUID | None, UUID | None]:
+async def _holders(tx: Transaction, account_id: UUID, draft: ContactDraft) -> tuple[UUID | None, UUID | None]:
     """The contacts that hold the draft's address and its SMS number."""
     by_email = by_sms = None
     if draft.email is not None:
@@ -447,9 +447,7 @@ async def _checked_tags(tx: Transaction, account_id: UUID, draft: ContactDraft) 
     return wanted
 
 
-async def _checked_values(
-    tx: Transaction, account_id: UUID, draft: ContactDraft
-) -> dict[str, Value | None]:
+async def _checked_values(tx: Transaction, account_id: UUID, draft: ContactDraft) -> dict[str, Value | None]:
     """The draft's field values by field id; None for one that was sent empty."""
     given = draft.custom_fields or ()
     fields = await custom_fields.lock_existing(tx, account_id, [item.custom_field_id for item in given])
@@ -466,4 +464,3 @@ async def _checked_values(
     if sum(value is not None for value in values.values()) > MAX_CUSTOM_FIELDS:
         raise Invalid(_TOO_MANY_FIELDS)
     return values
-

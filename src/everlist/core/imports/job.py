@@ -53,7 +53,9 @@ async def _read(job: Job) -> Progress:
     account_id, activity_id = activity.account_id, activity.activity_id
     request = msgspec.convert(activity.request, ImportRequest)
     await tx.execute("set local statement_timeout = 0")
-    await tx.execute("delete from import_row where account_id = $1 and activity_id = $2", account_id, activity_id)
+    await tx.execute(
+        "delete from import_row where account_id = $1 and activity_id = $2", account_id, activity_id
+    )
     fields = await custom_fields.page(tx, account_id, limit=custom_fields.MAX_FIELDS)
     reading = Reading(
         activity,
@@ -75,7 +77,9 @@ async def _read(job: Job) -> Progress:
         return Progress(position, done=False)
     counts = await _first_counts(tx, activity)
     counts["items_total_count"] = reading.rows + reading.header_rows
-    return Progress(position, done=False, percent_done=5, counts=counts, errors=reading.remarks + reading.errors)
+    return Progress(
+        position, done=False, percent_done=5, counts=counts, errors=reading.remarks + reading.errors
+    )
 
 
 _SUPERSEDE: tuple[LiteralString, LiteralString] = (
@@ -147,11 +151,17 @@ async def _merge(job: Job) -> Progress:
     counts["person_count"] = merged - counts.get("rejected", 0)
     counts["error_count"] = counts.get("rejected", 0)
     counts["cannot_add_to_list_count"] = counts.get("held_back", 0)
-    errors = [f"{gone}: no such list any more" for gone in sorted(set(request.list_ids) - live)] if first == 1 else []
+    errors = (
+        [f"{gone}: no such list any more" for gone in sorted(set(request.list_ids) - live)]
+        if first == 1
+        else []
+    )
     done = last == rows
     if done:
         await tx.execute(
-            "delete from import_row where account_id = $1 and activity_id = $2", activity.account_id, activity.activity_id
+            "delete from import_row where account_id = $1 and activity_id = $2",
+            activity.account_id,
+            activity.activity_id,
         )
         await upload.discard(tx, activity.account_id, activity.activity_id)
     return Progress(

@@ -84,7 +84,9 @@ class Reading:
             yield lines[:end]
             rest = lines[end:]
             if len(piece) > left:
-                self.remarks.append("Only the first 4 MB of the file were read, as the vendor does (EVERLIST_VENDOR_IMPORT_LIMITS)")
+                self.remarks.append(
+                    "Only the first 4 MB of the file were read, as the vendor does (EVERLIST_VENDOR_IMPORT_LIMITS)"
+                )
                 return
             left -= len(piece)
         if rest:
@@ -165,5 +167,10 @@ class Reading:
             self.errors.append(f"Line {one.line_number}: {one.reason}")
         head = b"%d\t%d\t%s\t%s" % (one.row_number, one.line_number, _NO_CONTACT, copy_text(one.email))
         return (
-            self._prefix + head + _NULLS + b"\t" + copy_text(one.reason) + (b"\tt\n" if one.correctable else b"\tf\n")
+            self._prefix
+            + head
+            + _NULLS
+            + b"\t"
+            + copy_text(one.reason)
+            + (b"\tt\n" if one.correctable else b"\tf\n")
         )

@@ -81,7 +81,9 @@ async def read(db: Queries, account_id: UUID, activity_id: UUID) -> AsyncIterato
 async def discard(db: Queries, account_id: UUID, activity_id: UUID) -> None:
     """Take an upload away."""
     await db.value(
-        "delete from upload_part where account_id = $1 and activity_id = $2 returning null", account_id, activity_id
+        "delete from upload_part where account_id = $1 and activity_id = $2 returning null",
+        account_id,
+        activity_id,
     )
 
 
@@ -95,9 +97,13 @@ async def sweep(db: Queries, account_id: UUID, *, before: datetime) -> None:
         " and a.state not in ('initialized', 'processing'))"
     )
     await db.value(
-        "delete from upload_part t where t.account_id = $1 and (" + ended + " or t.made_at < $2 and not exists ("
+        "delete from upload_part t where t.account_id = $1 and ("
+        + ended
+        + " or t.made_at < $2 and not exists ("
         "select from activity a where a.account_id = $1 and a.activity_id = t.activity_id)) returning null",
         account_id,
         before,
     )
-    await db.value("delete from import_row t where t.account_id = $1 and " + ended + " returning null", account_id)
+    await db.value(
+        "delete from import_row t where t.account_id = $1 and " + ended + " returning null", account_id
+    )
