@@ -170,6 +170,7 @@ class _Application:
         self._max_body_bytes = max_body_bytes
         self._limits = limits
         self._numbers: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+        self._log = log.bind()  # each use of `log` itself would bind anew
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self
@@ -238,7 +239,7 @@ class _Application:
             self._numbers[method, route, status] = numbers
         numbers[0].inc()
         numbers[1].observe(seconds)
-        log.info(
+        self._log.info(
             "request",
             request_id=request_id,
             method=method,

@@ -78,7 +78,28 @@ class Transaction:
         self, table: LiteralString, columns: Sequence[LiteralString], source: AsyncIterable[bytes]
     ) -> int:
         """COPY rows in PostgreSQL's text format into a table; how many there were."""
-        tag = await self._connection.copy_to_table(table, source=source, columns=list(columns), format="text")
+        connection = self._connection
+        copying = asyncio.ensure_future(
+            connection.copy_to_table(table, source=source, columns=list(columns), format="text")
+        )
+        lost = False
+
+        def give_up(_connection: object) -> None:
+            nonlocal lost
+            lost = True
+            copying.cancel()
+
+        # asyncpg would wait for ever where the connection is lost while the server takes no more for the moment.
+        connection.add_termination_listener(give_up)
+        try:
+            tag = await copying
+        except asyncio.CancelledError:
+            if not lost:
+                raise
+            message = "the connection was lost in the middle of COPY"
+            raise asyncpg.ConnectionDoesNotExistError(message) from None
+        finally:
+            connection.remove_termination_listener(give_up)
         return int(tag.rpartition(" ")[2])
 
 
@@ -229,6 +250,7 @@ class Listener:
             try:
                 for channel in self._heard:
                     await connection.add_listener(channel, self._call)
+                self._lost()  # what was said between the loss and now was not heard
                 self.connected, delay = True, 0.1
                 await gone.wait()
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):

@@ -10,7 +10,7 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
@@ -18,38 +18,49 @@ import structlog
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from structlog.typing import EventDict
-
 
 def configure(log_format: str) -> None:
     """Set up logging for this process; `log_format` is `json` or `console`."""
     structlog.configure(
-        processors=[structlog.processors.add_log_level, *(_JSON if log_format == "json" else _CONSOLE)],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer(),
+            _as_bytes,
+        ],
+        wrapper_class=_Json if log_format == "json" else structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_Forward()], force=True)
 
 
-def _json(_logger: object, _method: str, event: EventDict) -> bytes:
-    event["timestamp"] = datetime.now(UTC)
-    try:
-        return msgspec.json.encode(event, enc_hook=repr)
-    except UnicodeEncodeError:  # a lone surrogate, such as an odd file name has
-        return json.dumps(event, default=str).encode()
+class _Json(structlog.BoundLoggerBase):
+    """Makes a line straight from what is logged: a chain of processors would be a tenth of a small request."""
+
+    def info(self, event: str, **values: object) -> None:
+        self._write("info", event, values)
+
+    def warning(self, event: str, **values: object) -> None:
+        self._write("warning", event, values)
+
+    def error(self, event: str, **values: object) -> None:
+        self._write("error", event, values)
+
+    def _write(self, level: str, event: str, values: dict[str, object]) -> None:
+        values["event"], values["level"], values["timestamp"] = event, level, datetime.now(UTC)
+        try:
+            line = _encode(values)
+        except UnicodeEncodeError:  # a lone surrogate, such as an odd file name has
+            line = json.dumps(values, default=str).encode()
+        self._logger.msg(line)
 
 
-def _bytes(_logger: object, _method: str, line: str) -> bytes:
+_encode = msgspec.json.Encoder(enc_hook=repr).encode
+
+
+def _as_bytes(_logger: object, _method: str, line: str) -> bytes:
     return line.encode(errors="backslashreplace")
-
-
-_JSON: tuple[Any, ...] = (_json,)
-_CONSOLE: tuple[Any, ...] = (
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-    structlog.dev.ConsoleRenderer(),
-    _bytes,
-)
 
 
 class _Forward(logging.Handler):

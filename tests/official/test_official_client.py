@@ -14,9 +14,9 @@ HERE = Path(__file__).parent
 PYTHON = HERE.parents[1] / ".venv-official" / "bin" / "python"
 
 
-@pytest.mark.parametrize("script", ["run_contacts.py"])
-def test_the_official_client_runs_the_vendors_contacts_page(
-    running: Server, new_account: NewAccount, new_token: NewToken, script: str
+@pytest.mark.parametrize("script", ["run_contacts.py", "run_bulk.py"])
+def test_the_official_client_runs_what_the_vendors_contacts_page_has(
+    running: Server, working: None, new_account: NewAccount, new_token: NewToken, script: str
 ) -> None:
     assert PYTHON.exists(), "make setup makes the environment of the official client"
     token = new_token(new_account(), "contact_data")
