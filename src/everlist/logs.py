@@ -10,7 +10,7 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
@@ -59,7 +59,7 @@ class _Json(structlog.BoundLoggerBase):
 _encode = msgspec.json.Encoder(enc_hook=repr).encode
 
 
-def _as_bytes(_logger: object, _method: str, line: str) -> bytes:
+def _as_bytes(_logger: object, _method: str, line: Any) -> bytes:
     return line.encode(errors="backslashreplace")
 
 
