@@ -1048,9 +1048,9 @@ def test_imports_that_are_cancelled(
 
     original = job.merge
 
-    async def then_cancel(*args: Any) -> dict[str, int]:
+    async def then_cancel(*args: Any, **named: Any) -> dict[str, int]:
         await cancel(running)
-        return await original(*args)
+        return await original(*args, **named)
 
     monkeypatch.setattr(job, "merge", then_cancel)
     monkeypatch.setattr(job, "CHUNK", 2)
