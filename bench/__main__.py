@@ -84,7 +84,7 @@ def one_contact(bench: Bench) -> list[Line]:
     """GET one contact against the same select in a bare application."""
     account = bench.large
     ours = [load.get(f"/v3/contacts/{one}", account.token) for one in account.sample]
-    theirs = [load.get(f"/contact/{account.account_id}/{one}") for one in account.sample]
+    theirs = [load.get(f"/contact/{account.account_id}/{one}", account.token) for one in account.sample]
     return [bench.against_reference("GET one contact", ours, theirs)]
 
 
@@ -95,7 +95,7 @@ def page(bench: Bench) -> list[Line]:
         load.get(f"/v3/contacts?{_PAGE}&cursor={_cursor(account, one)}", account.token)
         for one in account.page_starts
     ]
-    theirs = [load.get(f"/page/{account.account_id}/{one}") for one in account.page_starts]
+    theirs = [load.get(f"/page/{account.account_id}/{one}", account.token) for one in account.page_starts]
     return [bench.against_reference("page of 50 with lists and fields", ours, theirs)]
 
 

@@ -43,10 +43,10 @@ class Load:
         return Load([time for part in parts for time in part.times], sum(part.took for part in parts))
 
 
-def get(path: str, token: str = "") -> bytes:
+def get(path: str, token: str) -> bytes:
     """A GET request as it goes over the wire."""
-    authorization = f"Authorization: Bearer {token}\r\n" if token else ""
-    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n{authorization}\r\n".encode()
+    headers = f"Host: localhost\r\nAccept: */*\r\nAuthorization: Bearer {token}\r\n"
+    return f"GET {path} HTTP/1.1\r\n{headers}\r\n".encode()
 
 
 class Client:

@@ -26,11 +26,12 @@ from uuid_utils import uuid7
 from everlist import __version__, ext, logs, metrics, v3
 from everlist.core.tokens import REVOKED_CHANNEL, Keyring
 from everlist.db import Listener, Unavailable, open_database
-from everlist.rest import NOT_FOUND, VALIDATION, error_response
+from everlist.rest import NOT_FOUND, VALIDATION, error_response, header
 from everlist.schema.migrate import check
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+    from uuid import UUID
 
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -68,6 +69,7 @@ def create_app(
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
             await db.close()
+            app.settle()
 
     routes = [
         Route("/healthz", _healthz, methods=["GET"]),
@@ -104,7 +106,8 @@ async def _watch_pool(db: Database) -> None:
         await asyncio.sleep(1)
 
 
-async def _metrics(_request: Request) -> Response:
+async def _metrics(request: Request) -> Response:
+    request.app.settle()
     return Response(metrics.render(), media_type=metrics.CONTENT_TYPE)
 
 
@@ -120,6 +123,7 @@ def _refusal(error: HTTPException) -> Response:
 
 
 _FAULT = error_response(500, "contacts.api.internal_error", "There was an internal problem")
+_SETTLE_SECONDS = 0.01
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,100}", re.ASCII)
 
 
@@ -159,6 +163,10 @@ class _Tree:
         return app
 
 
+_Finished = tuple[str, str, int, float, str, "UUID | str", datetime]
+"""What _count takes of a request that has finished."""
+
+
 class _Application:
     """The wrapper around every request; the `app` of the requests within."""
 
@@ -169,6 +177,7 @@ class _Application:
         self._tree = tree
         self._max_body_bytes = max_body_bytes
         self._limits = limits
+        self._finished: list[_Finished] = []
         self._numbers: dict[tuple[str, str, int], tuple[Any, Any]] = {}
         self._log = log.bind()  # each use of `log` itself would bind anew
 
@@ -178,18 +187,18 @@ class _Application:
             await self._router(scope, receive, send)
             return
         began = perf_counter()
-        given = _header(scope, b"x-request-id").decode("latin-1")
+        given = header(scope, b"x-request-id")
         request_id = given if _SANE_ID.fullmatch(given) else str(uuid7())
         scope["request_id"] = request_id
-        header = (b"x-request-id", request_id.encode())
+        id_header = (b"x-request-id", request_id.encode())
         status = 0
 
-        async def send_with_id(message: Message) -> None:
+        def send_with_id(message: Message) -> Awaitable[None]:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), header]
-            await send(message)
+                message["headers"] = [*message.get("headers", ()), id_header]
+            return send(message)
 
         try:
             app = self._tree.find(scope) or self._router
@@ -205,13 +214,19 @@ class _Application:
             if not status:
                 await response(scope, receive, send_with_id)
         finally:
-            self._count(scope, status, perf_counter() - began, request_id)
+            if not self._finished:
+                asyncio.get_running_loop().call_later(_SETTLE_SECONDS, self.settle)
+            took = perf_counter() - began
+            route, account_id = scope.get("route_path", "none"), scope.get("account_id", "")
+            self._finished.append(
+                (scope["method"], route, status, took, request_id, account_id, datetime.now(UTC))
+            )
 
     def _limited(self, scope: Scope, receive: Receive) -> Receive:
         """`receive` that raises 413 once the body is longer than it may be."""
         most = self._limits.get(scope["path"], self._max_body_bytes)
-        length = _header(scope, b"content-length")
-        declared = int(length) if length.isdigit() else None
+        length = header(scope, b"content-length")
+        declared = int(length) if length.isdecimal() else None
         if declared is not None and declared <= most:
             return receive
         received = declared or 0
@@ -227,9 +242,18 @@ class _Application:
 
         return limited
 
-    def _count(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
-        method: str = scope["method"] if scope["method"] in _METHODS else "other"
-        route: str = scope.get("route_path", "none")
+    def settle(self) -> None:
+        """Count and log the requests that have finished.
+
+        Many at a time take a third of what each takes by itself between two answers.
+        """
+        finished, self._finished = self._finished, []
+        for one in finished:
+            self._count(one)
+
+    def _count(self, one: _Finished) -> None:
+        method, route, status, seconds, request_id, account_id, at = one
+        method = method if method in _METHODS else "other"
         numbers = self._numbers.get((method, route, status))
         if numbers is None:
             numbers = (
@@ -246,16 +270,9 @@ class _Application:
             route=route,
             status=status,
             milliseconds=round(seconds * 1000, 2),
-            account_id=scope.get("account_id", ""),
+            account_id=account_id,
+            timestamp=at,
         )
-
-
-def _header(scope: Scope, name: bytes) -> bytes:
-    """The value of a header of the request, empty if it has none."""
-    for header in scope["headers"]:
-        if header[0] == name:
-            return header[1]
-    return b""
 
 
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))

@@ -48,7 +48,9 @@ class _Json(structlog.BoundLoggerBase):
         self._write("error", event, values)
 
     def _write(self, level: str, event: str, values: dict[str, object]) -> None:
-        values["event"], values["level"], values["timestamp"] = event, level, datetime.now(UTC)
+        values["event"], values["level"] = event, level
+        if "timestamp" not in values:
+            values["timestamp"] = datetime.now(UTC)
         try:
             line = _encode(values)
         except UnicodeEncodeError:  # a lone surrogate, such as an odd file name has

@@ -50,6 +50,14 @@ class Error(msgspec.Struct):
     error_message: str
 
 
+def header(scope: Scope, name: bytes) -> str:
+    """The value of a header of the request, empty if it has none; `name` in lower case."""
+    for header_name, value in scope["headers"]:
+        if header_name == name:
+            return value.decode("latin-1")
+    return ""
+
+
 class Failure(Exception):
     """An answer other than success, raised from anywhere in an endpoint."""
 
@@ -63,7 +71,20 @@ _encode = msgspec.json.Encoder().encode
 
 def json_response(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """`value` as JSON."""
-    return Response(_encode(value), status, headers, "application/json")
+    body = _encode(value)
+    if headers is None:
+        return _Json(body, status)
+    return Response(body, status, headers, "application/json")
+
+
+class _Json(Response):
+    """JSON and no headers of its own: Response looks for many things that are not here."""
+
+    def __init__(self, body: bytes, status: int) -> None:
+        self.status_code = status
+        self.background = None
+        self.body = body
+        self.raw_headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
 
 
 def error_response(status: int, key: str, message: str, headers: dict[str, str] | None = None) -> Response:
@@ -393,27 +414,25 @@ class Endpoint:
         self._needed_scope = needed_scope
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self._answer(Request(scope, receive))
-        await response(scope, receive, send)
-
-    async def _answer(self, request: Request) -> Response:
-        state: Any = request.app.state
-        request.scope["route_path"] = self._path  # for the ledger, the log and the metrics
-        kind, _, secret = request.headers.get("authorization", "").partition(" ")
+        state: Any = scope["app"].state
+        scope["route_path"] = self._path  # for the ledger, the log and the metrics
         try:
-            token = None
+            kind, _, secret = header(scope, b"authorization").partition(" ")
+            token: Token | None = None
             if kind.lower() == "bearer" and secret:
                 token = state.keyring.known(secret) or await state.keyring.find(secret)
             if token is None:
-                return _UNAUTHORIZED
-            request.scope["account_id"] = token.account_id
-            if self._needed_scope not in token.scopes:
-                return _FORBIDDEN
-            return await self._handler(Call(request, token, state.clock()))
+                response = _UNAUTHORIZED
+            else:
+                scope["account_id"] = token.account_id
+                if self._needed_scope in token.scopes:
+                    response = await self._handler(Call(Request(scope, receive), token, state.clock()))
+                else:
+                    response = _FORBIDDEN
         except Failure as failure:
-            return failure.response
+            response = failure.response
         except errors.EverlistError as error:
             response = answer(error)
             if response is None:
                 raise
-            return response
+        await response(scope, receive, send)
