@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check fix bench lock schema
+.PHONY: help run setup test check fix bench soak lock schema
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ fix: .venv/.made ## format, and mend what can be mended by itself
 
 bench: .venv/.made ## print the benchmarks as ratios against a reference measured in the same run
 	$(BIN)/python -m bench
+
+soak: setup ## run the random histories and the kills of processes for long
+	EVERLIST_LONG=1 $(BIN)/python -m pytest tests/worker tests/core/test_histories.py
 
 lock: .venv/.made ## renew the lock files
 	$(BIN)/uv pip compile pyproject.toml --extra server --group dev --universal --python-version 3.11 --upgrade --generate-hashes \

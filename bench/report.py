@@ -50,13 +50,15 @@ def slower(what: str, rounds: Rounds, *, bar: float) -> Line:
 def _line(
     what: str, rounds: Rounds, rates: tuple[str, str], ratio: float, bar: float, *, at_least: bool
 ) -> Line:
-    sides: Sequence[Sequence[Load]] = list(zip(*rounds, strict=True))
-    times = [
-        ", ".join(f"{median(load.percentile(percent) for load in side):.2f}" for percent in (50, 99))
-        for side in sides
-    ]
-    cells = (f"{rate}  {time} ms".strip() for rate, time in zip(rates, times, strict=True))
-    return Line(what, *cells, ratio, bar, at_least)
+    measured, reference = (
+        f"{rate}  {_times(side)}".strip() for rate, side in zip(rates, zip(*rounds, strict=True), strict=True)
+    )
+    return Line(what, measured, reference, ratio, bar, at_least)
+
+
+def _times(side: Sequence[Load]) -> str:
+    p50, p99 = (median(load.percentile(percent) for load in side) for percent in (50, 99))
+    return f"{p50:.2f}, {p99:.2f} ms"
 
 
 def table(lines: Sequence[Line]) -> str:

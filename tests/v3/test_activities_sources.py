@@ -115,7 +115,11 @@ def test_every_source_of_list_memberships(
     again = ran(alice, work, "add_list_memberships", **with_target(cast, "add_list_memberships", body))
     assert again["status"].get("updated_count", 0) == 0
     assert {name: lists_of(alice, cast[name]) for name in PEOPLE} == before
-    ran(alice, work, "remove_list_memberships", **with_target(cast, "remove_list_memberships", body))
+    removed = ran(
+        alice, work, "remove_list_memberships", **with_target(cast, "remove_list_memberships", body)
+    )
+    assert removed["status"].get("updated_count", 0) == len(expected - held)
+    assert removed["status"].get("unchanged_count", 0) == len(held)
     assert not any(cast["club"] in lists_of(alice, cast[name]) for name in PEOPLE)
 
 
@@ -133,6 +137,10 @@ def test_every_source_of_taggings(
         alice, work, "contacts_taggings_remove", **with_target(cast, "contacts_taggings_remove", body)
     )
     assert removed["status"].get("updated_count", 0) == len(expected)
+    again = ran(
+        alice, work, "contacts_taggings_remove", **with_target(cast, "contacts_taggings_remove", body)
+    )
+    assert again["status"].get("unchanged_count", 0) == len(expected)
     assert not any(cast["new"] in tags_of(alice, cast[name]) for name in PEOPLE)
 
 
