@@ -38,6 +38,7 @@ POLL_SECONDS = 1.0
 BEAT_SECONDS = 2.0
 CHUNK_TIMEOUT_SECONDS = 600
 ATTEMPTS = 5
+CONFLICTS = 100
 SWEEP_SECONDS = 3600.0
 
 
@@ -145,7 +146,7 @@ class Worker:
 
     async def _run(self, activity: Activity, me: UUID) -> None:
         log.info("activity begins", activity_id=str(activity.activity_id), kind=activity.kind)
-        failures = 0
+        failures = conflicts = 0
         while activity.state == activities.PROCESSING and not self._stop.is_set():
             before = activity
 
@@ -163,12 +164,18 @@ class Worker:
 
             try:
                 activity = await self._db.write(chunk)
-                failures = 0
+                failures = conflicts = 0
             except Unusable as error:
                 await self._fail(activity, me, str(error))
                 return
-            except Conflict:
-                await _wait(self._stop, 0.2)  # other writers were in the way again and again
+            except Conflict:  # other writers were in the way again and again
+                conflicts += 1
+                if conflicts >= CONFLICTS:
+                    await self._fail(
+                        activity, me, "the activity could not go on: other changes were in its way"
+                    )
+                    return
+                await _wait(self._stop, 0.2)
             except Exception as error:  # whatever it is, the account's queue goes on
                 if isinstance(error, (NotMine, Unavailable)) and not isinstance(error, DiskFull):
                     raise
