@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+from collections import Counter
 from datetime import UTC, datetime
 from time import perf_counter
 from types import SimpleNamespace
@@ -164,7 +165,7 @@ class _Tree:
 
 
 _Finished = tuple[str, str, int, float, str, "UUID | str", datetime]
-"""What _count takes of a request that has finished."""
+"""A request: method, route, status, seconds, request id, account, when it finished."""
 
 
 class _Application:
@@ -202,7 +203,9 @@ class _Application:
 
         try:
             app = self._tree.find(scope) or self._router
-            await app(scope, self._limited(scope, receive), send_with_id)
+            if scope["method"] != "GET":  # whose body nobody reads
+                receive = self._limited(scope, receive)
+            await app(scope, receive, send_with_id)
         except Exception as error:  # noqa: BLE001
             response = _FAULT
             if isinstance(error, HTTPException):
@@ -217,10 +220,9 @@ class _Application:
             if not self._finished:
                 asyncio.get_running_loop().call_later(_SETTLE_SECONDS, self.settle)
             took = perf_counter() - began
+            method: str = scope["method"] if scope["method"] in _METHODS else "other"
             route, account_id = scope.get("route_path", "none"), scope.get("account_id", "")
-            self._finished.append(
-                (scope["method"], route, status, took, request_id, account_id, datetime.now(UTC))
-            )
+            self._finished.append((method, route, status, took, request_id, account_id, datetime.now(UTC)))
 
     def _limited(self, scope: Scope, receive: Receive) -> Receive:
         """`receive` that raises 413 once the body is longer than it may be."""
@@ -248,31 +250,34 @@ class _Application:
         Many at a time take a third of what each takes by itself between two answers.
         """
         finished, self._finished = self._finished, []
-        for one in finished:
-            self._count(one)
+        if finished:
+            self._count(finished)
+            logs.infos(self._log, "request", map(_told, finished))
 
-    def _count(self, one: _Finished) -> None:
-        method, route, status, seconds, request_id, account_id, at = one
-        method = method if method in _METHODS else "other"
-        numbers = self._numbers.get((method, route, status))
-        if numbers is None:
-            numbers = (
-                metrics.REQUESTS.labels(method, route, str(status)),
-                metrics.LATENCY.labels(method, route),
-            )
-            self._numbers[method, route, status] = numbers
-        numbers[0].inc()
-        numbers[1].observe(seconds)
-        self._log.info(
-            "request",
-            request_id=request_id,
-            method=method,
-            route=route,
-            status=status,
-            milliseconds=round(seconds * 1000, 2),
-            account_id=account_id,
-            timestamp=at,
-        )
+    def _count(self, finished: list[_Finished]) -> None:
+        for (method, route, status), number in Counter(one[:3] for one in finished).items():
+            if (method, route, status) not in self._numbers:
+                self._numbers[method, route, status] = (
+                    metrics.REQUESTS.labels(method, route, str(status)),
+                    metrics.LATENCY.labels(method, route).observe,
+                )
+            self._numbers[method, route, status][0].inc(number)
+        for one in finished:
+            self._numbers[one[:3]][1](one[3])
+
+
+def _told(one: _Finished) -> dict[str, object]:
+    """A request that has finished, for the log."""
+    method, route, status, seconds, request_id, account_id, at = one
+    return {
+        "request_id": request_id,
+        "method": method,
+        "route": route,
+        "status": status,
+        "milliseconds": round(seconds * 1000, 2),
+        "account_id": account_id,
+        "timestamp": at,
+    }
 
 
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))

@@ -16,6 +16,7 @@ import msgspec
 import structlog
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
 
 
@@ -47,18 +48,33 @@ class _Json(structlog.BoundLoggerBase):
     def error(self, event: str, **values: object) -> None:
         self._write("error", event, values)
 
+    def infos(self, event: str, several: Iterable[dict[str, object]]) -> None:
+        """Several at once, each with its `timestamp`, in one write."""
+        self._logger.msg(
+            b"\n".join([_line({**values, "event": event, "level": "info"}) for values in several])
+        )
+
     def _write(self, level: str, event: str, values: dict[str, object]) -> None:
-        values["event"], values["level"] = event, level
-        if "timestamp" not in values:
-            values["timestamp"] = datetime.now(UTC)
-        try:
-            line = _encode(values)
-        except UnicodeEncodeError:  # a lone surrogate, such as an odd file name has
-            line = json.dumps(values, default=str).encode()
-        self._logger.msg(line)
+        self._logger.msg(_line({**values, "event": event, "level": level, "timestamp": datetime.now(UTC)}))
 
 
 _encode = msgspec.json.Encoder(enc_hook=repr).encode
+
+
+def _line(values: dict[str, object]) -> bytes:
+    try:
+        return _encode(values)
+    except UnicodeEncodeError:  # a lone surrogate, such as an odd file name has
+        return json.dumps(values, default=str).encode()
+
+
+def infos(log: Any, event: str, several: Iterable[dict[str, object]]) -> None:
+    """`log.info(event, **values)` for each of several, cheaper."""
+    if isinstance(log, _Json):
+        log.infos(event, several)
+    else:
+        for values in several:
+            log.info(event, **values)
 
 
 def _as_bytes(_logger: object, _method: str, line: Any) -> bytes:
