@@ -103,7 +103,7 @@ def own_database(cluster_dsn: str, template: str, portal: BlockingPortal) -> Ite
 def database(dsn: str, portal: BlockingPortal) -> Iterator[Database]:
     """A pool on the shared database, for tests that look behind the server or call core."""
     opened: Database = portal.call(
-        lambda: open_database(dsn, size=4, statement_timeout=30, name="everlist tests")
+        lambda: open_database(dsn, size=4, statement_timeout=30, name="everlist tests", bulk=True)
     )
     yield opened
     portal.call(opened.close)
@@ -191,7 +191,12 @@ class Api:
         return self._account.account_id
 
     def __call__(self, method: str, path: str, **kwargs: Any) -> Reply:
-        """`api("GET", "/contacts", params={…})`: the path is below /v3 unless it begins with it."""
+        """`api("GET", "/contacts", params={…})`: the path is below /v3 unless it begins with it.
+
+        Answers of /everlist/v1 are not checked: no contract of others tells what they are.
+        """
+        if path.startswith("/everlist/"):
+            return Reply(self.http.request(method, path, **kwargs))
         full = path if path.startswith("/v3") else "/v3" + path
         response = self.http.request(method, full, **kwargs)
         check_response(

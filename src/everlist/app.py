@@ -24,9 +24,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 from uuid_utils import uuid7
 
-from everlist import __version__, ext, logs, metrics, v3
+from everlist import __version__, ext, logs, metrics, pages, v3
 from everlist.core.tokens import REVOKED_CHANNEL, Keyring
 from everlist.db import Listener, Unavailable, open_database
+from everlist.rate import Limiter
 from everlist.rest import NOT_FOUND, VALIDATION, error_response, header
 from everlist.schema.migrate import check
 
@@ -62,6 +63,7 @@ def create_app(
         app.state.db, app.state.keyring = db, keyring
         app.state.settings, app.state.clock = settings, clock
         app.state.hash_key = settings.secret_key.encode()
+        app.state.limiter = Limiter(*settings.rate_limit) if settings.rate_limit else None
         background = [asyncio.create_task(listener.run()), asyncio.create_task(_watch_pool(db))]
         try:
             yield
@@ -78,10 +80,10 @@ def create_app(
         Route("/metrics", _metrics, methods=["GET"]),
         *v3.routes,
         *ext.routes,
+        *pages.routes,
     ]
     router = Router(routes, redirect_slashes=False, lifespan=lifespan)
-    limits = v3.body_limits(settings)
-    return _Application(router, _Tree([*v3.routes, *ext.routes]), settings.max_body_bytes, limits)
+    return _Application(router, _Tree([*v3.routes, *ext.routes]), settings)
 
 
 async def _healthz(_request: Request) -> Response:
@@ -164,6 +166,10 @@ class _Tree:
         return app
 
 
+_UPLOADS = re.compile("/v3/activities/contacts_(?:file|json)_import|/everlist/v1/contact_lists/[^/]+/members")
+"""Paths that take files: a file is streamed, but JSON is held in memory."""
+_MAX_JSON_BYTES = 32 * 1024 * 1024
+
 _Finished = tuple[str, str, int, float, str, "UUID | str", datetime]
 """A request: method, route, status, seconds, request id, account, when it finished."""
 
@@ -171,13 +177,11 @@ _Finished = tuple[str, str, int, float, str, "UUID | str", datetime]
 class _Application:
     """The wrapper around every request; the `app` of the requests within."""
 
-    def __init__(self, router: Router, tree: _Tree, max_body_bytes: int, limits: dict[str, int]) -> None:
-        """`limits` are the largest bodies of paths that take more than `max_body_bytes`."""
+    def __init__(self, router: Router, tree: _Tree, settings: Settings) -> None:
         self.state = SimpleNamespace()
         self._router = router
         self._tree = tree
-        self._max_body_bytes = max_body_bytes
-        self._limits = limits
+        self._settings = settings
         self._finished: list[_Finished] = []
         self._numbers: dict[tuple[str, str, int], tuple[Any, Any]] = {}
         self._log = log.bind()  # each use of `log` itself would bind anew
@@ -226,7 +230,11 @@ class _Application:
 
     def _limited(self, scope: Scope, receive: Receive) -> Receive:
         """`receive` that raises 413 once the body is longer than it may be."""
-        most = self._limits.get(scope["path"], self._max_body_bytes)
+        most = self._settings.max_body_bytes
+        if _UPLOADS.fullmatch(scope["path"]):
+            most = self._settings.max_upload_bytes
+            if header(scope, b"content-type").startswith("application/json"):
+                most = min(most, _MAX_JSON_BYTES)
         length = header(scope, b"content-length")
         declared = int(length) if length.isdecimal() else None
         if declared is not None and declared <= most:

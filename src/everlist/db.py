@@ -26,7 +26,18 @@ T = TypeVar("T")
 Row = asyncpg.Record
 
 _ATTEMPTS = 4
-_IN_THE_WAY = (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+
+
+class InTheWay(Exception):
+    """Another writer changed what this transaction builds on: Database.write runs it again."""
+
+
+_IN_THE_WAY = (
+    asyncpg.UniqueViolationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    InTheWay,
+)
 
 
 class Unavailable(EverlistError):
@@ -165,11 +176,12 @@ class Database:
 
 
 async def open_database(
-    dsn: str, *, size: int, statement_timeout: float, name: str, work_mem: str = "4MB"
+    dsn: str, *, size: int, statement_timeout: float, name: str, bulk: bool = False
 ) -> Database:
     """Open a pool of up to `size` connections; a statement may run `statement_timeout` seconds.
 
-    `work_mem` is what a sort or an intermediate result may take before it goes to disk.
+    `bulk` is for statements that work on thousands of rows: each is planned for its own parameters, and what
+    a sort or an intermediate result takes stays in memory up to 64 MB.
 
     Raises Unavailable.
     """
@@ -184,7 +196,8 @@ async def open_database(
                 "application_name": name,
                 "timezone": "UTC",
                 "jit": "off",
-                "work_mem": work_mem,
+                "work_mem": "64MB" if bulk else "4MB",
+                "plan_cache_mode": "force_custom_plan" if bulk else "auto",
                 "statement_timeout": str(int(statement_timeout * 1000)),
                 "idle_in_transaction_session_timeout": "60000",
             },

@@ -31,9 +31,25 @@ class Conflict(EverlistError):
     """The change clashes with something that exists, or with another change under way."""
 
 
+class AddressTaken(Conflict):
+    """The change clashes with what is known of `address`; explain tells what that is."""
+
+    def __init__(self, message: str, address: str) -> None:
+        super().__init__(message)
+        self.address = address
+
+
 class LimitReached(EverlistError):
     """The account holds as many of these as it may."""
 
 
 class Forbidden(EverlistError):
     """The caller is known but may not do this."""
+
+
+class TooMany(EverlistError):
+    """A limit on how often something may be done is reached; it is possible again in `seconds`."""
+
+    def __init__(self, message: str, *, seconds: int) -> None:
+        super().__init__(message)
+        self.seconds = seconds

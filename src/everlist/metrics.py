@@ -41,6 +41,16 @@ LANES = Gauge(
     multiprocess_mode="livemostrecent",
 )
 
+MAIL = Counter("everlist_mail", "Attempts to send a mail.", ["outcome"])
+MAIL_WAITING = Gauge(
+    "everlist_mail_waiting", "Mails that wait to be sent.", multiprocess_mode="livemostrecent"
+)
+MAIL_DEAD = Gauge(
+    "everlist_mail_given_up",
+    "Mails of the last month that were given up.",
+    multiprocess_mode="livemostrecent",
+)
+
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 

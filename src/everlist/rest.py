@@ -13,14 +13,15 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 from uuid import UUID
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from everlist import errors
+from everlist.core import idempotency
 from everlist.core.activities import QueueFull
 from everlist.core.contacts import Act
 from everlist.core.dates import parse_datetime
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from everlist.core.tokens import Token
     from everlist.db import Database, Transaction
+    from everlist.rate import Limiter
     from everlist.settings import Settings
 
 T = TypeVar("T")
@@ -101,11 +103,15 @@ def answer(error: errors.EverlistError) -> Response | None:  # noqa: PLR0911 - o
         case errors.NotFound():
             return error_response(404, NOT_FOUND, str(error))
         case errors.Conflict():
-            return error_response(409, CONFLICT, str(error))
+            return error_response(409, CONFLICT, str(error), _explanation(error))
+        case idempotency.NotAgain():
+            return _not_again(error)
         case errors.Forbidden():
             return error_response(403, "access_denied", str(error))
         case QueueFull():
             return error_response(429, "throttled", str(error), {"Retry-After": "60"})
+        case errors.TooMany():
+            return error_response(429, "throttled", str(error), {"Retry-After": str(error.seconds)})
         case Unavailable():
             return error_response(
                 503,
@@ -117,16 +123,80 @@ def answer(error: errors.EverlistError) -> Response | None:  # noqa: PLR0911 - o
             return None
 
 
+def _explanation(error: errors.Conflict) -> dict[str, str] | None:
+    """Where a caller learns what stands in the way of an address."""
+    if not isinstance(error, errors.AddressTaken):
+        return None
+    address = quote(error.address, safe="")
+    return {"Link": f'</everlist/v1/contacts/explain?email={address}>; rel="help"'}
+
+
+def _not_again(error: idempotency.NotAgain) -> Response:
+    """What was answered the first time, or why the request is not done."""
+    match error:
+        case idempotency.Repeated(answer=first) if first.body is not None:
+            return Response(first.body, first.status, {**dict(first.headers), "Idempotent-Replayed": "true"})
+        case idempotency.KeyReused():
+            return error_response(422, VALIDATION, str(error))
+        case idempotency.UnderWay():
+            return error_response(409, CONFLICT, str(error), {"Retry-After": "1"})
+        case _:
+            return error_response(409, CONFLICT, str(error))
+
+
+class _Fingerprint:
+    """Tells whether two requests are the same: method, path, query and body.
+
+    A form's boundary is left out, since a client makes a new one each time it sends the same form.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        content_type = header(scope, b"content-type")
+        kind, _, rest = content_type.partition(";")
+        found = _BOUNDARY.search(rest) if kind.strip().lower().startswith("multipart/") else None
+        self._delimiter = b"\r\n--" + (found[1] or found[2]).encode("latin-1") if found else b""
+        self._tail = b"\r\n" if found else b""
+        start = (scope["method"], scope["path"], scope["query_string"].decode("latin-1"), kind)
+        self._hash = hashlib.sha256("\n".join(start).encode() + b"\n")
+
+    def add(self, data: bytes) -> None:
+        """The next bytes of the body."""
+        if self._delimiter:
+            data = (self._tail + data).replace(self._delimiter, b"\r\n\0")
+            sure = max(
+                len(data) - len(self._delimiter) + 1, 0
+            )  # the rest may be the beginning of a delimiter
+            data, self._tail = data[:sure], data[sure:]
+        self._hash.update(data)
+
+    def digest(self) -> bytes:
+        """The fingerprint of what came so far."""
+        whole = self._hash.copy()
+        whole.update(self._tail)
+        return whole.digest()
+
+
+_BOUNDARY = re.compile(r'boundary=(?:"([^"]+)"|([^\s;"]+))', re.IGNORECASE)
+
+
 class Call:
     """One authorised request."""
 
-    __slots__ = ("_request", "account_id", "now", "token")
+    __slots__ = ("_fingerprint", "_once", "_request", "account_id", "now", "token")
 
     def __init__(self, request: Request, token: Token, now: datetime) -> None:
         self._request = request
+        self._once: idempotency.Once | None = None
+        self._fingerprint: _Fingerprint | None = None
         self.token = token
         self.account_id = token.account_id
         self.now = now
+
+    def once(self, key: str) -> idempotency.Once:
+        """From now on this request is done once, whenever it comes again with the key."""
+        self._fingerprint = _Fingerprint(self._request.scope)
+        self._once = idempotency.Once(self.db, self.account_id, key, self._fingerprint.digest, now=self.now)
+        return self._once
 
     @property
     def db(self) -> Database:
@@ -145,8 +215,11 @@ class Call:
         )
 
     async def write(self, operation: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Run `operation` in a transaction that has committed when this returns."""
-        return await self.db.write(operation)
+        """Run `operation` in a transaction that has committed when this returns.
+
+        With an Idempotency-Key it commits, together with the answer, before the answer leaves.
+        """
+        return await (self.db if self._once is None else self._once).write(operation)
 
     def path_id(self, name: str) -> UUID:
         """The id in the path; 404 where it is not a UUID."""
@@ -162,13 +235,32 @@ class Call:
         return self._request.app.state.settings
 
     @property
+    def visitor(self) -> str:
+        """The visitor on whose behalf the caller acts, in the caller's own words; nothing if it names none."""
+        return self._request.headers.get("x-visitor-address", "").strip()
+
+    @property
+    def caller(self) -> str:
+        """The address that the request came from."""
+        client = self._request.client
+        return client.host if client else ""
+
+    @property
+    def public_url(self) -> str:
+        """Where people reach our pages."""
+        return self.settings.base_url
+
+    @property
     def content_type(self) -> str:
         """The Content-Type header, or nothing."""
         return self._request.headers.get("content-type", "")
 
-    def stream(self) -> AsyncGenerator[bytes]:
+    async def stream(self) -> AsyncGenerator[bytes]:
         """The bytes of the body as they come in."""
-        return self._request.stream()
+        async for data in self._request.stream():
+            if self._fingerprint is not None:
+                self._fingerprint.add(data)
+            yield data
 
     async def body(self, kind: type[T]) -> T:
         """The JSON body as `kind`; 400, 413 or 415 where it is not."""
@@ -178,7 +270,10 @@ class Call:
         )
         if content_type != "application/json":
             raise Failure(415, VALIDATION, "Content-Type must be application/json")
-        return decode(await request.body(), kind)
+        body = await request.body()
+        if self._fingerprint is not None:
+            self._fingerprint.add(body)
+        return decode(body, kind)
 
     def query(self) -> Query:
         """The query parameters, with those of the cursor."""
@@ -400,6 +495,8 @@ Handler = Callable[[Call], Awaitable[Response]]
 
 _UNAUTHORIZED = error_response(401, "unauthorized", "Unauthorized", {"WWW-Authenticate": "Bearer"})
 _FORBIDDEN = error_response(403, "access_denied", "Request forbidden due to insufficient user privileges.")
+_TOO_MANY = {"throttled": "Too Many Requests", "quota_exceeded": "Limit Exceeded"}
+_KEY = re.compile(rb"[\x21-\x7e]{1,%d}" % idempotency.MAX_KEY)
 
 
 class Endpoint:
@@ -425,10 +522,14 @@ class Endpoint:
                 response = _UNAUTHORIZED
             else:
                 scope["account_id"] = token.account_id
-                if self._needed_scope in token.scopes:
-                    response = await self._handler(Call(Request(scope, receive), token, state.clock()))
-                else:
+                if state.limiter is not None:
+                    _limit(state.limiter, token.account_id, state.clock())
+                if self._needed_scope not in token.scopes:
                     response = _FORBIDDEN
+                else:
+                    call = Call(Request(scope, receive), token, state.clock())
+                    key = _key(scope) if scope["method"] == "POST" else None
+                    response = await (self._handler(call) if key is None else self._once(call, key))
         except Failure as failure:
             response = failure.response
         except errors.EverlistError as error:
@@ -436,3 +537,49 @@ class Endpoint:
             if response is None:
                 raise
         await response(scope, receive, send)
+
+    async def _once(self, call: Call, key: bytes) -> Response:
+        """The answer to a request with an Idempotency-Key, which is stored with what the request did."""
+        if not _KEY.fullmatch(key):
+            text = f"Idempotency-Key does not have a valid value: 1 to {idempotency.MAX_KEY} visible ASCII characters"
+            raise Failure(400, VALIDATION, text)
+        once = call.once(key.decode("ascii"))
+        try:
+            response = await self._handler(call)
+            await once.finish(_answer_of(response))
+        finally:
+            await once.give_up()
+        return response
+
+
+class _Told(msgspec.Struct):
+    """Whom an answer tells of, if that is one contact."""
+
+    contact_id: UUID | None = None
+
+
+def _key(scope: Scope) -> bytes | None:
+    return next((value for name, value in scope["headers"] if name == b"idempotency-key"), None)
+
+
+def _answer_of(response: Response) -> idempotency.Answer:
+    headers = [
+        (name.decode("latin-1"), value.decode("latin-1"))
+        for name, value in response.raw_headers
+        if name != b"content-length"
+    ]
+    if isinstance(response, StreamingResponse):
+        return idempotency.Answer(response.status_code, headers, None)
+    body = bytes(response.body)
+    try:
+        contact_id = msgspec.json.decode(body, type=_Told).contact_id
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        contact_id = None
+    return idempotency.Answer(response.status_code, headers, body, contact_id)
+
+
+def _limit(limiter: Limiter, account_id: UUID, now: datetime) -> None:
+    refused = limiter.refuses(account_id, now)
+    if refused is not None:
+        kind, seconds = refused
+        raise Failure(429, kind, _TOO_MANY[kind], {"Retry-After": str(seconds)})

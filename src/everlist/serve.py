@@ -27,6 +27,7 @@ from everlist.embedded import Cluster
 from everlist.errors import StartError
 from everlist.processes import stop_with_parent
 from everlist.schema.migrate import migrate
+from everlist.worker import erase_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -77,9 +78,13 @@ def run(config: Settings, *, host: str, port: int, workers: int, worker: bool, d
         signal.signal(number, _leave)
     with _listening_socket(host, port) as listening, database(config) as dsn:
         asyncio.run(migrate(dsn))
+        asyncio.run(erase_again(config, dsn))
         token = asyncio.run(_make_demo(dsn)) if demo_account else None
         # Children take what was settled here; the embedded server is theirs by its DSN, and ours to keep.
+        if config.public_url is None:
+            log.warning("links lead to this machine until EVERLIST_PUBLIC_URL is set", url=_url(listening))
         os.environ.update(
+            EVERLIST_PUBLIC_URL=config.public_url or _url(listening),
             EVERLIST_DATA_DIR=str(config.data_dir),
             EVERLIST_DATABASE_URL=dsn,
             EVERLIST_SECRET_KEY=config.secret_key,
@@ -216,11 +221,15 @@ async def _make_demo(dsn: str) -> str:
     return token
 
 
-def _announce(listening: socket.socket, token: str | None) -> None:
+def _url(listening: socket.socket) -> str:
     host, port = listening.getsockname()[:2]
     if host in ("0.0.0.0", "::"):  # noqa: S104 - the address to show, not to bind
         host = "localhost"
-    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _announce(listening: socket.socket, token: str | None) -> None:
+    url = _url(listening)
     click.echo(f"Everlist answers at  {url}/v3")
     if token:
         click.echo(f"Token of the demo    {token}")

@@ -6,10 +6,12 @@ The `EVERLIST_` variables and the flags of `everlist serve` are described in doc
 from __future__ import annotations
 
 import os
+import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from everlist.errors import StartError
 
@@ -19,6 +21,21 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 4 * 1024 * 1024
 _KEY_LENGTH = 32
 MAX_UPLOAD_BYTES = 2 * 1024 * 1024 * 1024
+
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+
+
+@dataclass(frozen=True, slots=True)
+class Smtp:
+    """A mail server."""
+
+    host: str
+    port: int
+    security: str = "none"
+    """`none`, `starttls`, or `tls` from the first byte."""
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +55,32 @@ class Settings:
     """The body of an import; other bodies are limited by max_body_bytes."""
     vendor_import_limits: bool = False
     """Cut imports at 40,000 rows or 4 MB, as the vendor does; the activity says so."""
+    rate_limit: tuple[int, int | None] | None = None
+    """Requests of an account a second, and a day, in each web process; None without limit."""
+    public_url: str | None = None
+    """Where people reach the pages that mail leads to, without a slash at its end."""
+    smtp: Smtp | None = None
+    """None keeps mail as files in the data directory."""
+    confirmations_per_address: int = 3
+    """Mails that ask one address for a confirmation, within 24 hours."""
+    sign_ups_per_visitor: int = 20
+    """Sign-ups that lead to a mail, of one visitor that the caller names, within an hour."""
+    sign_ups_per_caller: int = 1000
+    """The same of one token and address, where no visitor is named."""
+    erase_ledger: Path | None = None
+    """The file outside the database that has a line for each erasure."""
     log_format: str = "json"
     """`json` or `console`."""
+
+    @property
+    def mail_folder(self) -> Path:
+        """Where mail is kept while there is no mail server."""
+        return self.data_dir / "mail"
+
+    @property
+    def base_url(self) -> str:
+        """The public address, or where `everlist serve` listens unless told."""
+        return self.public_url or DEFAULT_URL
 
 
 def default_data_dir(environ: Mapping[str, str]) -> Path:
@@ -77,8 +118,34 @@ def load(
             environ, "EVERLIST_MAX_UPLOAD_BYTES", default=MAX_UPLOAD_BYTES, low=1024, high=1 << 40
         ),
         vendor_import_limits=_choice(environ, "EVERLIST_VENDOR_IMPORT_LIMITS", ("off", "on")) == "on",
+        rate_limit=_rate_limit(environ),
+        public_url=_public_url(environ),
+        smtp=_smtp(environ),
+        confirmations_per_address=_integer(
+            environ, "EVERLIST_CONFIRMATIONS_PER_ADDRESS", default=3, low=1, high=100
+        ),
+        sign_ups_per_visitor=_integer(
+            environ, "EVERLIST_SIGN_UPS_PER_VISITOR", default=20, low=1, high=1_000_000
+        ),
+        sign_ups_per_caller=_integer(
+            environ, "EVERLIST_SIGN_UPS_PER_CALLER", default=1000, low=1, high=1_000_000
+        ),
+        erase_ledger=Path(ledger).expanduser().absolute()
+        if (ledger := environ.get("EVERLIST_ERASE_LEDGER"))
+        else None,
         log_format=_choice(environ, "EVERLIST_LOG_FORMAT", ("json", "console")),
     )
+
+
+def secret_key_here(environ: Mapping[str, str] = os.environ, *, data_dir: Path | None = None) -> str | None:
+    """The secret key of an installation on this machine, if there is one; none is made."""
+    if given := _given_secret_key(environ):
+        return given
+    directory = data_dir or Path(environ.get("EVERLIST_DATA_DIR") or default_data_dir(environ))
+    try:
+        return (directory.expanduser() / "secret_key").read_text().strip()
+    except OSError:
+        return None
 
 
 def _given_secret_key(environ: Mapping[str, str]) -> str:
@@ -115,11 +182,94 @@ def _kept_secret_key(directory: Path) -> str:
     return key
 
 
+def _public_url(environ: Mapping[str, str]) -> str | None:
+    value = environ.get("EVERLIST_PUBLIC_URL", "").strip().rstrip("/")
+    if not value:
+        return None
+    try:
+        parts = urlsplit(value)
+        fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        fits = False
+    else:
+        fits = fits and not (parts.query or parts.fragment or parts.username or parts.password)
+    if not fits or not re.fullmatch(r"[!-~]+", value):
+        message = f"EVERLIST_PUBLIC_URL must be an address such as https://mail.example.org, not {value!r}"
+        raise StartError(message)
+    return value
+
+
+_SMTP_SECURITY = {"smtp": ("none", 25), "starttls": ("starttls", 587), "smtps": ("tls", 465)}
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def _smtp(environ: Mapping[str, str]) -> Smtp | None:
+    """The mail server; the messages never show the value, which may hold a password."""
+    value = environ.get("EVERLIST_SMTP_URL", "").strip()
+    if not value:
+        return None
+    server = _server(value)
+    if server is None:
+        message = (
+            "EVERLIST_SMTP_URL must be smtp://, starttls:// or smtps:// with user:password@ or without,"
+            " a host and perhaps :port"
+        )
+        raise StartError(message)
+    if server.username is not None and server.security == "none" and server.host not in _LOOPBACK:
+        message = "EVERLIST_SMTP_URL would send its password in the clear: use starttls:// or smtps://"
+        raise StartError(message)
+    return server
+
+
+def _server(url: str) -> Smtp | None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    security, usual_port = _SMTP_SECURITY.get(parts.scheme, ("", 0))
+    if (
+        not security
+        or not parts.hostname
+        or port == 0
+        or parts.path.strip("/")
+        or parts.query
+        or parts.fragment
+    ):
+        return None
+    if not parts.username and not parts.password:
+        return Smtp(parts.hostname, port or usual_port, security)
+    if not parts.username or not parts.password:
+        return None
+    return Smtp(
+        parts.hostname, port or usual_port, security, unquote(parts.username), unquote(parts.password)
+    )
+
+
 def _integer(environ: Mapping[str, str], name: str, *, default: int, low: int, high: int) -> int:
     value = environ.get(name) or str(default)
     if value.isdecimal() and low <= int(value) <= high:
         return int(value)
     message = f"{name} must be a whole number from {low} to {high}, not {value!r}"
+    raise StartError(message)
+
+
+_VENDOR_RATE_LIMIT = (4, 10_000)
+
+
+def _rate_limit(environ: Mapping[str, str]) -> tuple[int, int | None] | None:
+    value = environ.get("EVERLIST_RATE_LIMIT") or "off"
+    if value in ("off", "vendor"):
+        return _VENDOR_RATE_LIMIT if value == "vendor" else None
+    numbers = value.split(",")
+    if len(numbers) <= 2 and all(
+        one.isascii() and one.isdecimal() and 0 < int(one) < 10**9 for one in numbers
+    ):
+        return int(numbers[0]), int(numbers[1]) if len(numbers) == 2 else None
+    message = (
+        "EVERLIST_RATE_LIMIT must be off, vendor, requests a second such as 50,"
+        f" or those and requests a day such as 50,100000, not {value!r}"
+    )
     raise StartError(message)
 
 

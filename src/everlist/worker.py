@@ -1,4 +1,4 @@
-"""The background process: runs activities and folds counters. One or many may work on one database.
+"""The background process: runs activities, sends mail and folds counters. One or many may work on one database.
 
 Each of its lanes claims an account, runs that account's oldest activity chunk by chunk, and gives the
 account back. It is woken by a notification when work arrives, and looks by itself every second.
@@ -15,18 +15,33 @@ from uuid import UUID
 
 import structlog
 
-from everlist import logs, metrics
-from everlist.core import accounts, activities, counters, exports
+from everlist import erase_ledger, logs, metrics
+from everlist.core import (
+    accounts,
+    activities,
+    confirmation,
+    counters,
+    erase,
+    exports,
+    idempotency,
+    outbox,
+    usage,
+)
 from everlist.core.activities import WORK_CHANNEL, Activity, Job, NotMine, Unusable
 from everlist.core.bulk import KINDS
 from everlist.core.contacts import Act
 from everlist.core.ids import new_id
 from everlist.core.imports import upload
+from everlist.core.outbox import MAIL_CHANNEL
 from everlist.db import DiskFull, Listener, Unavailable, open_database
 from everlist.errors import Conflict
+from everlist.mail import Postman
 from everlist.schema.migrate import check
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from everlist.db import Database, Transaction
     from everlist.settings import Settings
 
@@ -50,27 +65,67 @@ async def run_until_signal(settings: Settings, dsn: str) -> None:
     await run(settings, dsn, stop)
 
 
+async def erase_again(settings: Settings, dsn: str) -> int:
+    """Before anything else is done: erase whom the erase ledger has and a restored database brought back.
+
+    Answers how many erasures those were. Raises StartError where the ledger cannot be written.
+    """
+    if settings.erase_ledger is None:
+        return 0
+    await asyncio.to_thread(erase_ledger.check, settings.erase_ledger)
+    db = await open_database(dsn, size=2, statement_timeout=CHUNK_TIMEOUT_SECONDS, name="everlist erase")
+    try:
+        act = Act("erase ledger", _now(), settings.secret_key.encode(), mail_folder=settings.mail_folder)
+        repeated = await erase.repeat_all(db, act, settings.erase_ledger)
+    finally:
+        await db.close()
+    if repeated.unreadable:
+        log.warning("the erase ledger has lines that cannot be read", lines=repeated.unreadable)
+    if repeated.other_key:
+        log.warning("the erase ledger has lines of another secret key", lines=repeated.other_key)
+    if repeated.erasures:
+        log.info("erased again after a restore", erasures=repeated.erasures)
+    return repeated.erasures
+
+
 async def run(settings: Settings, dsn: str, stop: asyncio.Event) -> None:
     """Work until `stop` is set; the chunk under way is finished first."""
     await check(dsn)
+    await erase_again(settings, dsn)
     db = await open_database(
         dsn,
-        size=LANES * 3 + 1,  # an export reads beside its transaction, and shows its progress
+        size=LANES * 3 + 2,  # an export reads beside its transaction, and shows its progress
         statement_timeout=CHUNK_TIMEOUT_SECONDS,
         name="everlist worker",
-        work_mem="64MB",  # a chunk passes through several intermediate results
+        bulk=True,
     )
-    worker = Worker(db, settings.secret_key.encode(), stop)
-    listener = Listener(dsn, {WORK_CHANNEL: lambda _payload: worker.wake()}, lambda: None)
+    worker = Worker(
+        db,
+        settings.secret_key.encode(),
+        stop,
+        erase_ledger=settings.erase_ledger,
+        mail_folder=settings.mail_folder,
+    )
+    if settings.public_url is None:
+        log.warning("links lead to this machine until EVERLIST_PUBLIC_URL is set", url=settings.base_url)
+    post = Post(db, Postman(db, settings), stop)
+    heard: dict[str, Callable[[str], None]] = {
+        WORK_CHANNEL: lambda _payload: worker.wake(),
+        MAIL_CHANNEL: lambda _payload: post.wake(),
+    }
+    listener = Listener(dsn, heard, lambda: None)
     listening = asyncio.create_task(listener.run())
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(worker.fold())
             group.create_task(worker.sweep())
+            group.create_task(post.work())
+            group.create_task(post.sweep())
             for _ in range(LANES):
                 group.create_task(worker.work())
             await stop.wait()
             worker.wake()
+            post.wake()
     finally:
         listening.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -81,10 +136,20 @@ async def run(settings: Settings, dsn: str, stop: asyncio.Event) -> None:
 class Worker:
     """The tasks of one worker process."""
 
-    def __init__(self, db: Database, hash_key: bytes, stop: asyncio.Event) -> None:
+    def __init__(
+        self,
+        db: Database,
+        hash_key: bytes,
+        stop: asyncio.Event,
+        *,
+        erase_ledger: Path | None = None,
+        mail_folder: Path | None = None,
+    ) -> None:
         self._db = db
         self._hash_key = hash_key
         self._stop = stop
+        self._erase_ledger = erase_ledger
+        self._mail_folder = mail_folder
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -158,6 +223,8 @@ class Worker:
                     before.request_id,
                     before.token_id,
                     before.activity_id,
+                    self._erase_ledger,
+                    self._mail_folder,
                 )
                 progress = await KINDS[before.kind](Job(tx, self._db, before, act))
                 return await activities.advance(tx, before, me, progress, now=_now())
@@ -210,14 +277,63 @@ class Worker:
                 await activities.beat(self._db, account_id, me, now=_now())
 
 
+class Post:
+    """The lane of a worker process that sends mail."""
+
+    def __init__(self, db: Database, postman: Postman, stop: asyncio.Event) -> None:
+        self._db = db
+        self._postman = postman
+        self._stop = stop
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """There is mail, or it is time to stop."""
+        self._woken.set()
+
+    async def work(self) -> None:
+        """Send what is due, one mail at a time, until stopped."""
+        while not self._stop.is_set():
+            self._woken.clear()
+            sent = False
+            try:
+                metrics.MAIL_WAITING.set(await outbox.count_waiting(self._db))
+                while not self._stop.is_set() and await self._postman.deliver(now=_now()):
+                    sent = True
+            except Unavailable as error:
+                log.warning("the database does not answer", error=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - whatever it is, other mail goes on
+                log.error("sending mail failed", error=type(error).__name__, at=logs.places(error))
+            await self._postman.close()
+            if not sent:
+                await _wait(self._woken, POLL_SECONDS)
+
+    async def sweep(self) -> None:
+        """Take away what mail leaves behind when it has had its time, now and every hour, until stopped."""
+        while not self._stop.is_set():
+            try:
+                now, dead = _now(), 0
+                for account in await accounts.all_accounts(self._db):
+                    await outbox.sweep(self._db, account.account_id, before=now - outbox.DEAD_KEPT)
+                    await confirmation.sweep(self._db, account.account_id, now=now)
+                    dead += await outbox.count_dead(self._db, account.account_id)
+                metrics.MAIL_DEAD.set(dead)
+                await self._postman.sweep(now=now)
+            except Exception as error:  # noqa: BLE001 - whatever it is, there is another hour
+                log.warning("sweeping failed", error=type(error).__name__, at=logs.places(error))
+            await _wait(self._stop, SWEEP_SECONDS)
+
+
 async def fold_all(db: Database) -> int:
     """Fold what waits in every account once; how many differences were moved."""
     waiting = await counters.accounts_to_fold(db)
-    metrics.UNFOLDED.set(len(waiting))
+    metered = await usage.accounts_to_fold(db)
+    metrics.UNFOLDED.set(len({*waiting, *metered}))
     metrics.LANES.set(await activities.count_lanes(db))
     moved = 0
     for account_id in waiting:
         moved += await db.write(lambda tx, one=account_id: counters.fold(tx, one))
+    for account_id in metered:
+        moved += await db.write(lambda tx, one=account_id: usage.fold(tx, one))
     return moved
 
 
@@ -227,6 +343,7 @@ async def sweep_all(db: Database, *, now: datetime) -> None:
     for account in await accounts.all_accounts(db):
         await exports.sweep(db, account.account_id, before=a_day_ago - exports.KEPT)
         await upload.sweep(db, account.account_id, before=a_day_ago)
+        await idempotency.sweep(db, account.account_id, before=now - idempotency.KEPT)
         await activities.sweep_images(db, account.account_id, before=now - activities.UNDO_WINDOW)
 
 

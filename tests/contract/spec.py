@@ -94,7 +94,10 @@ ALSO: dict[
     # What became of each contact or row of an activity: our own counters, beside the vendor's.
     "ActivityStatus": {
         f"{outcome}_count": {"type": "integer"}
-        for outcome in ("created", "updated", "unchanged", "held_back", "rejected")
+        for outcome in (
+            *("created", "updated", "unchanged", "held_back", "rejected"),
+            *("erased", "suppressed", "added", "kept", "removed"),
+        )
     },
 }
 UUIDS = {

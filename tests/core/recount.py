@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from datetime import datetime  # noqa: TC003 - msgspec reads the annotations
+from datetime import date, datetime  # noqa: TC003 - msgspec reads the annotations
 from typing import TYPE_CHECKING
 from uuid import UUID  # noqa: TC003
 from zoneinfo import ZoneInfo
@@ -24,9 +24,8 @@ def recount(sql: Sql, account_id: UUID, *, meter: bool = True) -> None:
     """Raise AssertionError, with a line for each difference, unless all that is kept is what is there.
 
     The counters; the sum of the active deltas and, unless `meter` is false, its distinct contacts of each
-    month; the ledger of each contact; memberships and taggings of nothing. Call it while no activity of the
-    account is under way, and without the meter once a contact was erased: its part in the meter stays, the
-    ledger that could tell of it does not.
+    month; the ledger of each contact, erased ones too; memberships and taggings of nothing. Call it while no
+    activity of the account is under way.
     """
     tables = _tables(sql, account_id)
     problems = [
@@ -75,6 +74,12 @@ class _Delta(msgspec.Struct, frozen=True):
     first_this_month: int
 
 
+class _FoldedMonth(msgspec.Struct, frozen=True):
+    month: date
+    change: int
+    first_this_month: int
+
+
 class _Kept(msgspec.Struct, frozen=True):
     name: str
     subject: UUID
@@ -92,7 +97,11 @@ class _Tables(msgspec.Struct, frozen=True):
     tags: set[UUID]
     events: list[_Event]
     deltas: list[_Delta]
+    folded: int
+    """Active contacts after the deltas that are folded."""
+    folded_months: list[_FoldedMonth]
     counters: list[_Kept]
+    erased: set[UUID]
 
 
 _TABLES = """
@@ -114,6 +123,10 @@ select jsonb_build_object(
         from consent_event e where e.account_id = $1),
     'deltas', (select coalesce(jsonb_agg(to_jsonb(d) order by delta_id), '[]')
         from active_delta d where d.account_id = $1),
+    'folded', (select coalesce(max(value), 0) from active_head h where h.account_id = $1),
+    'folded_months', (select coalesce(jsonb_agg(to_jsonb(m)), '[]') from active_month m where m.account_id = $1),
+    'erased', (select coalesce(jsonb_agg(contact_id), '[]') from erasure natural join mine
+        where contact_id is not null),
     'counters', (select coalesce(jsonb_agg(to_jsonb(k)), '[]') from (
         select name, subject, sum(value)::bigint as value from (
             select name, subject, value from counter where account_id = $1
@@ -150,7 +163,7 @@ def _wrong_counters(tables: _Tables) -> Iterator[str]:
 
 
 def _wrong_active(tables: _Tables) -> Iterator[str]:
-    kept = sum(delta.change for delta in tables.deltas)
+    kept = tables.folded + sum(delta.change for delta in tables.deltas)
     counted = sum(contact.active for contact in tables.contacts)
     if kept != counted:
         yield f"the active deltas add up to {kept}; {counted} contacts are active"
@@ -182,7 +195,7 @@ def _wrong_ledger(tables: _Tables) -> Iterator[str]:
         if (contact.contact_id in deleted) == contact.live:
             says = "deleted" if contact.contact_id in deleted else "not deleted"
             yield f"contact {contact.contact_id} was deleted at {contact.deleted_at}; the ledger says {says}"
-    known = {contact.contact_id for contact in tables.contacts}
+    known = {contact.contact_id for contact in tables.contacts} | tables.erased
     for contact_id in {event.contact_id for event in tables.events} - known:
         yield f"the ledger tells of contact {contact_id}, which does not exist"
 
@@ -204,7 +217,10 @@ def _strays(tables: _Tables) -> Iterator[str]:
 def _wrong_meter(tables: _Tables) -> Iterator[str]:
     """The distinct contacts of a month: those active as it began, and those that became so for the first time."""
     zone = ZoneInfo(tables.time_zone)
-    deltas = [(_month(delta.at, zone), delta) for delta in tables.deltas]
+    deltas: list[tuple[_Month, _Delta | _FoldedMonth]] = [
+        *((_month(delta.at, zone), delta) for delta in tables.deltas),
+        *(((one.month.year, one.month.month), one) for one in tables.folded_months),
+    ]
     spans = {contact_id: _active_months(events, zone) for contact_id, events in _by_contact(tables).items()}
     for month in sorted({month for month, _ in deltas}):
         as_it_began = sum(delta.change for when, delta in deltas if when < month)

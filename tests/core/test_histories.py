@@ -22,7 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from everlist.core import accounts, contacts, counters, custom_fields, lists, tags
+from everlist.core import accounts, contacts, counters, custom_fields, lists, tags, usage
 from everlist.core.consent import PERMISSIONS
 from everlist.core.contacts import read
 from everlist.core.contacts.model import CustomFieldDraft, EmailDraft, SmsConsentDraft, SmsDraft
@@ -210,9 +210,10 @@ class Histories(RuleBasedStateMachine):
         field=st.none() | _rarely(MISSING),
     )
     def time_passes(self, days: float, most: int, field: int | None) -> None:
-        """The worker folds some counters, and a custom field goes."""
+        """The worker folds some counters and some of the meter, and a custom field goes."""
         self.now += timedelta(days=days)
         self._write(lambda tx: counters.fold(tx, self.account_id, most=most))
+        self._write(lambda tx: usage.fold(tx, self.account_id, most=most))
         if field is not None:
             field_id = self.fields[field]
             self._both(
@@ -319,7 +320,7 @@ class Histories(RuleBasedStateMachine):
         try:
             by_the_model(answer)
         except EverlistError as expected:
-            assert type(refusal) is type(expected), f"refused with {refusal!r}, not {expected!r}"
+            assert isinstance(refusal, type(expected)), f"refused with {refusal!r}, not {expected!r}"
         else:
             assert refusal is None, f"refused with {refusal!r}"
         return refusal is not None

@@ -24,8 +24,35 @@ _CLI_HEADER = f"""\
 Every command with its arguments and options. `everlist COMMAND --help` says the same. This page is made from the
 program: `{RENEW}` writes it again.
 
-Errors are one line on standard error. The exit status is 0 when all went well, 1 when Everlist says why not, and 2 when
-the command itself was wrong.
+Commands that call a server find it by `EVERLIST_URL` and `EVERLIST_TOKEN`, or by `--url` and `--token`. Lists, tags and
+fields are named by name, in any case, or by id; contacts by address or id; activities by id, or as `last`. `-` is
+standard input.
+
+On a terminal there are tables and bars; elsewhere the same tables without any control sequence, and no bars. `NO_COLOR`
+says so for a terminal too. `--json` prints one JSON object on each line, in the words of the [API](api.md). Times in
+tables are those of this machine, in JSON those of UTC.
+
+What destroys something asks first and says how many. `--yes` answers, `--dry-run` only tells, and where nobody can be
+asked, and neither is given, the command ends with status 2.
+
+Errors are on standard error. The exit status says what happened:
+
+| Status | |
+|---|---|
+| 0 | it is done |
+| 1 | refused: the message says why. Or the answer was no |
+| 2 | the command itself was wrong, or there is no token |
+| 3 | there is no contact, list, tag, field or activity with that name or id |
+| 4 | no answer, a fault of the server, or too many requests: the same command may work later |
+| 5 | an activity did not end as completed, or not within `--timeout` |
+| 6 | an import or a replacement is completed, and some rows were rejected |
+| 130 | stopped with Ctrl-C; an activity goes on |
+
+Completion, in bash, of commands, options and names:
+
+```
+source <(everlist completion bash)
+```
 """
 
 

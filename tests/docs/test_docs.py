@@ -10,7 +10,7 @@ import click
 import pytest
 from prometheus_client import REGISTRY
 
-from everlist import metrics, v3
+from everlist import ext, metrics, v3
 from everlist.cli import everlist
 from tests.docs import renew
 
@@ -46,11 +46,13 @@ def page(request: pytest.FixtureRequest) -> Path:
 # Routes
 
 
-def test_every_route_of_v3_is_in_the_api_reference_and_no_other() -> None:
+def test_every_route_of_the_api_is_in_its_reference_and_no_other() -> None:
     there = {
-        f"{method} {route.path}" for route in v3.routes for method in (route.methods or set()) - {"HEAD"}
+        f"{method} {route.path}"
+        for route in (*v3.routes, *ext.routes)
+        for method in (route.methods or set()) - {"HEAD"}
     }
-    told = set(re.findall(r"`([A-Z]+ /v3/[^`?]*)`", text("docs/api.md")))
+    told = set(re.findall(r"`([A-Z]+ /(?:v3|everlist/v1)/[^`?]*)`", text("docs/api.md")))
     assert there - told == set(), "routes that docs/api.md does not have"
     assert told - there == set(), "routes that are not there"
 
@@ -81,7 +83,8 @@ def test_every_setting_is_in_the_operating_guide() -> None:
 
 
 def test_no_page_names_a_setting_that_nothing_reads(page: Path) -> None:
-    code = source("settings.py") + text("tests/conftest.py") + text("tests/core/test_histories.py")
+    code = source("settings.py", "commands/session.py") + text("tests/conftest.py")
+    code += text("tests/core/test_histories.py")
     told = set(re.findall(r"EVERLIST_[A-Z_]+", page.read_text(encoding="utf-8")))
     assert {name for name in told if name not in code} == set()
 

@@ -69,5 +69,5 @@ def images(behind: Behind, activity_id: str) -> list[tuple[set[UUID], list[Any]]
     return [
         (set(row["created"]), msgspec.json.decode(row["changed"]))
         for row in behind.rows("before_image", "chunk")
-        if str(row["activity_id"]) == activity_id
+        if str(row["activity_id"]) == activity_id and row["definitions"] is None
     ]

@@ -401,7 +401,7 @@ def test_many_chunks_do_what_one_does(
         assert set(found["taggings"]) == {made[name] for name in tags}
         assert len(found["custom_fields"]) == (0 if kind == "custom_fields_delete" else 1)
         assert ("deleted_at" in found) == (kind == "contact_delete")
-    assert len(behind.rows("before_image")) == 3
+    assert len([row for row in behind.rows("before_image") if row["definitions"] is None]) == 3
 
 
 def test_a_kind_that_breaks_again_and_again_fails_and_the_queue_goes_on(

@@ -977,7 +977,7 @@ def test_before_images(alice: Api, work: Work, behind: Behind) -> None:
     assert [str(one) for one in created] == [by_address(alice, "new@example.org")["contact_id"]]
     (image,) = changed
     assert image["contact_id"] == ann
-    assert image["first_name"] == "Ann"
+    assert image["columns"] == {"first_name": ["Ann", "Anna"]}
     assert image["joined"] == [list_id]
     assert str(same) not in str(changed)
 

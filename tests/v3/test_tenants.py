@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import pytest
 
-from everlist import v3
+from everlist import ext, v3
 from tests.conftest import Api, NewAccount, NewToken, Reply, Sql
 from tests.core.recount import recount
 from tests.server import Server
@@ -33,7 +33,7 @@ from tests.v3.helpers import (
 
 ROUTES = [
     f"{method} {route.path.removeprefix('/v3')}"
-    for route in v3.routes
+    for route in (*v3.routes, *ext.routes)
     for method in sorted(route.methods or ())
     if method != "HEAD"
 ]
@@ -55,6 +55,7 @@ class Things(NamedTuple):
     select_id: str
     activity_id: str
     export_id: str
+    erasure_id: str
     note_id: str
     address: str
     sms_number: str
@@ -115,6 +116,8 @@ def furnished(api: Api, sql: Sql, name: str, sms_number: str) -> World:
     out = email(f"out-{address}", "unsubscribed", opt_out_reason=name)
     put_contact(api, unsubscribed["contact_id"], update_source="Contact", email_address=out)
     assert {row["contact_id"] for row in api.get("/contacts").json["contacts"]} >= {shared["contact_id"]}
+    gone = post_contact(api, first_name=name)["contact_id"]
+    erasure = api("DELETE", f"/everlist/v1/contacts/{gone}").json
     things = Things(
         contact["contact_id"],
         deleted["contact_id"],
@@ -126,6 +129,7 @@ def furnished(api: Api, sql: Sql, name: str, sms_number: str) -> World:
         select,
         activity_id,
         api.post("/activities/contact_exports", {}).json["activity_id"],
+        erasure["erasure_id"],
         contact["notes"][0]["note_id"],
         address,
         sms_number,
@@ -145,6 +149,7 @@ NOBODYS = Things(
     select_id=str(uuid4()),
     activity_id=str(uuid4()),
     export_id=str(uuid4()),
+    erasure_id=str(uuid4()),
     note_id=str(uuid4()),
     address="nobody@example.org",
     sms_number="13095550166",
@@ -163,7 +168,7 @@ def worlds(
     made: list[World] = []
     for name, number in (("annabel", "13095550101"), ("benjamin", "13095550102")):
         account = new_account()
-        api = Api(running.url, new_token(account, "contact_data"), account)
+        api = Api(running.url, new_token(account, "contact_data", "account_read", "account_update"), account)
         made.append(furnished(api, sql, name, number))
     yield made[0], made[1]
     for world in made:
@@ -401,6 +406,79 @@ REQUESTS: dict[str, Callable[[Things, Things], list[Request]]] = {
     "POST /activities/custom_fields_delete": lambda _, x: [
         post("/activities/custom_fields_delete", {"custom_field_ids": [x.field_id]})
     ],
+    "POST /everlist/v1/activities/{activity_id}/cancel": lambda _, x: [
+        Request("POST", f"/everlist/v1/activities/{x.activity_id}/cancel")
+    ],
+    "GET /everlist/v1/activities/{activity_id}/rows": lambda _, x: [
+        get(f"/everlist/v1/activities/{x.activity_id}/rows")
+    ],
+    "POST /everlist/v1/activities/{activity_id}/undo": lambda _, x: [
+        Request("POST", f"/everlist/v1/activities/{x.activity_id}/undo")
+    ],
+    "POST /everlist/v1/activities/contact_restore": lambda _, x: [
+        post("/everlist/v1/activities/contact_restore", {"contact_ids": [x.deleted_id, x.contact_id]}),
+        post("/everlist/v1/activities/contact_restore", {"deleted_by_activity_id": x.activity_id}),
+    ],
+    "PUT /everlist/v1/contact_lists/{list_id}/members": lambda me, x: [
+        Request("PUT", f"/everlist/v1/contact_lists/{list_id}/members", params, {"import_data": rows})
+        for params in ({}, {"dry_run": "true"})
+        for list_id, rows in (
+            (x.list_id, [{"email": "i@example.org"}]),
+            (me.list_id, [{"email": f"replaced-{x.address}"}]),
+        )
+    ],
+    "DELETE /everlist/v1/contacts/{contact_id}": lambda _, x: [
+        delete(f"/everlist/v1/contacts/{x.contact_id}"),
+        delete(f"/everlist/v1/contacts/{x.deleted_id}"),
+    ],
+    "POST /everlist/v1/activities/contact_erase": lambda _, x: [
+        post("/everlist/v1/activities/contact_erase", {"reason": "x", **named})
+        for named in (
+            {"contact_ids": [x.contact_id, x.deleted_id]},
+            {"email_addresses": [x.address]},
+            {"list_ids": [x.list_id]},
+        )
+    ],
+    "GET /everlist/v1/erasures": lambda _, x: [
+        get("/everlist/v1/erasures"),
+        get("/everlist/v1/erasures", activity_id=x.activity_id),
+    ],
+    "GET /everlist/v1/erasures/{erasure_id}": lambda _, x: [get(f"/everlist/v1/erasures/{x.erasure_id}")],
+    "GET /everlist/v1/keys": lambda _, __: [get("/everlist/v1/keys")],
+    "GET /everlist/v1/suppressions": lambda _, x: [
+        get("/everlist/v1/suppressions"),
+        get("/everlist/v1/suppressions", email=x.address),
+        get("/everlist/v1/suppressions", sms_number=x.sms_number),
+    ],
+    "DELETE /everlist/v1/suppressions": lambda _, x: [
+        Request("DELETE", "/everlist/v1/suppressions", {"email": one, "reason": "x"})
+        for one in (x.address, "other-" + x.address)
+    ],
+    "GET /everlist/v1/contacts/explain": lambda _, x: [
+        get("/everlist/v1/contacts/explain", email=address + x.address) for address in ("", "gone-", "out-")
+    ],
+    "GET /everlist/v1/contacts/{contact_id}/consent": lambda me, x: [
+        get(f"/everlist/v1/contacts/{x.contact_id}/consent"),
+        get(f"/everlist/v1/contacts/{x.deleted_id}/consent", as_of="2999-01-01"),
+        get(f"/everlist/v1/contacts/{me.contact_id}/consent"),
+    ],
+    "GET /everlist/v1/contacts/{contact_id}/record": lambda _, x: [
+        get(f"/everlist/v1/contacts/{x.contact_id}/record"),
+        get(f"/everlist/v1/contacts/{x.deleted_id}/record"),
+    ],
+    "GET /everlist/v1/contacts/{contact_id}/links": lambda _, x: [
+        get(f"/everlist/v1/contacts/{x.contact_id}/links"),
+        get(f"/everlist/v1/contacts/{x.deleted_id}/links"),
+    ],
+    "GET /everlist/v1/account/settings": lambda _, x: [
+        get("/everlist/v1/account/settings", account_id=x.contact_id)
+    ],
+    "PATCH /everlist/v1/account/settings": lambda _, x: [
+        Request(
+            "PATCH", "/everlist/v1/account/settings", {}, {"sender_name": x.name, "account_id": x.contact_id}
+        )
+    ],
+    "GET /everlist/v1/usage/active_contacts": lambda _, __: [get("/everlist/v1/usage/active_contacts")],
 }
 
 UUID_FORM = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -409,7 +487,8 @@ UUID_FORM = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 def blurred(body: bytes, x: Things) -> str:
     """The answer without what must differ: ids, times, and what the request named."""
     text = UUID_FORM.sub("*", body.decode())
-    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "*", text)
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)", "*", text)
+    text = re.sub(r'"event_id":\d+', "*", text)
     for thing in (x.name, x.sms_number[1:]):
         text = text.replace(thing, "*")
     return text

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, LiteralString
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import asyncpg
 import msgspec
+from email_validator import EmailNotValidError, validate_email
 
 from everlist.core.ids import new_id
-from everlist.errors import Conflict, Invalid
+from everlist.errors import Conflict, Invalid, NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from everlist.db import Queries, Row, Transaction
@@ -29,6 +32,33 @@ class Account(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
+class AccountSettings(msgspec.Struct, frozen=True):
+    """What an account decides for itself."""
+
+    name: str
+    """Also what its people read on the pages and in the mail."""
+    time_zone: str
+    confirmed_opt_in: bool = False
+    """Whoever signs up is asked by mail first."""
+    sender_name: str | None = None
+    """The name in From; without it the account's."""
+    sender_email: str | None = None
+    """The address in From, which bounces go to."""
+    postal_address: str | None = None
+    """Stands at the end of every mail (CAN-SPAM asks for one)."""
+
+
+class SettingsChange(msgspec.Struct, frozen=True):
+    """Settings as a client sends them: what is UNSET stays, null takes away."""
+
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    time_zone: str | msgspec.UnsetType = msgspec.UNSET
+    confirmed_opt_in: bool | msgspec.UnsetType = msgspec.UNSET
+    sender_name: str | msgspec.UnsetType | None = msgspec.UNSET
+    sender_email: str | msgspec.UnsetType | None = msgspec.UNSET
+    postal_address: str | msgspec.UnsetType | None = msgspec.UNSET
+
+
 def _account(row: Row) -> Account:
     return Account(row["account_id"], row["name"], row["time_zone"], row["created_at"])
 
@@ -39,11 +69,9 @@ async def create(tx: Transaction, name: str, *, now: datetime, time_zone: str = 
     if not 1 <= len(name) <= 255 or "\x00" in name:
         message = "the name of an account has 1 to 255 characters"
         raise Invalid(message)
-    try:
-        ZoneInfo(time_zone)
-    except (KeyError, ValueError, OSError) as error:
+    if not _is_time_zone(time_zone):
         message = f"{time_zone!r} is not the name of a time zone, such as Europe/Berlin"
-        raise Invalid(message) from error
+        raise Invalid(message)
     account = Account(new_id(), name, time_zone, now)
     try:
         await tx.execute(
@@ -73,3 +101,102 @@ async def all_accounts(db: Queries) -> list[Account]:
         "select account_id, name, time_zone, created_at from account order by created_at, account_id"
     )
     return [_account(row) for row in rows]
+
+
+def _is_time_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
+
+
+_SETTINGS: LiteralString = (
+    "select name, time_zone, confirmed_opt_in, sender_name, sender_email, postal_address"
+    " from account where account_id = $1"
+)
+
+
+async def settings(db: Queries, account_id: UUID) -> AccountSettings:
+    """The settings of the account. Raises NotFound."""
+    row = await db.row(_SETTINGS, account_id)
+    return _settings(row)
+
+
+def _settings(row: Row | None) -> AccountSettings:
+    if row is None:
+        message = "there is no such account"
+        raise NotFound(message)
+    return AccountSettings(
+        row["name"],
+        row["time_zone"],
+        row["confirmed_opt_in"],
+        row["sender_name"],
+        row["sender_email"],
+        row["postal_address"],
+    )
+
+
+async def change_settings(tx: Transaction, account_id: UUID, change: SettingsChange) -> AccountSettings:
+    """Change the settings that are given; the settings as they are then.
+
+    Raises Invalid (all problems at once; confirmed opt-in needs a sender's address) and Conflict (the name is
+    taken, in any case).
+    """
+    before = _settings(await tx.row(_SETTINGS + " for no key update", account_id))
+    given = {
+        name: value.strip() or None if isinstance(value, str) else value
+        for name, value in msgspec.structs.asdict(change).items()
+        if value is not msgspec.UNSET
+    }
+    after = msgspec.structs.replace(before, **given)
+    if problems := [f"{field} does not have a valid value: {why}" for field, why in _problems(after)]:
+        raise Invalid(*problems)
+    taken = await tx.value(
+        "select true from account where lower(name) = lower($2) and account_id <> $1", account_id, after.name
+    )
+    if taken:
+        message = f"an account named {after.name!r} exists"
+        raise Conflict(message)
+    await tx.execute(
+        "update account set name = $2, time_zone = $3, confirmed_opt_in = $4, sender_name = $5, sender_email = $6,"
+        " postal_address = $7 where account_id = $1",
+        account_id,
+        after.name,
+        after.time_zone,
+        after.confirmed_opt_in,
+        after.sender_name,
+        after.sender_email,
+        after.postal_address,
+    )
+    return after
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def _problems(after: AccountSettings) -> Iterator[tuple[str, str]]:
+    """(field, why) of everything that is wrong; texts that go into headers have no control characters."""
+    if not 1 <= len(after.name or "") <= 255 or _CONTROL.search(after.name):
+        yield "name", "1 to 255 characters on one line"
+    if not _is_time_zone(after.time_zone or ""):
+        yield "time_zone", "the name of a time zone, such as Europe/Berlin"
+    if after.sender_name is not None and (len(after.sender_name) > 100 or _CONTROL.search(after.sender_name)):
+        yield "sender_name", "at most 100 characters on one line"
+    if after.sender_email is not None and not _is_sender(after.sender_email):
+        yield "sender_email", "an e-mail address in ASCII letters"
+    if after.postal_address is not None and (
+        len(after.postal_address) > 500 or _CONTROL.search(re.sub(r"\r?\n", "", after.postal_address))
+    ):
+        yield "postal_address", "at most 500 characters"
+    if after.confirmed_opt_in and after.sender_email is None:
+        yield "confirmed_opt_in", "it needs sender_email, since somebody has to send the mail"
+
+
+def _is_sender(address: str) -> bool:
+    """Whether it can stand in From and MAIL FROM whatever the mail server speaks."""
+    try:
+        valid = validate_email(address, check_deliverability=False, test_environment=True, strict=True)
+    except EmailNotValidError:
+        return False
+    return address.isascii() and valid.ascii_email is not None

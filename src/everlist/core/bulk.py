@@ -15,12 +15,13 @@ from uuid import UUID
 
 import msgspec
 
-from everlist.core import contacts, custom_fields, lists, tags
+from everlist.core import contacts, custom_fields, lists, replace, tags, undo
 from everlist.core.activities import Activity, Job, Progress
 from everlist.core.contacts.apply import Edit, edit
 from everlist.core.contacts.filters import ContactFilter
 from everlist.core.contacts.model import MAX_LISTS, MAX_TAGS
 from everlist.core.contacts.select import Chosen, choose
+from everlist.core.erase import contact_erase
 from everlist.core.exports import contact_exports
 from everlist.core.imports.job import contacts_import
 
@@ -96,23 +97,13 @@ async def add_list_memberships(job: Job) -> Progress:
             return "rejected"
         return "unchanged" if ids <= one.list_ids and not (one.deleted and ids) else "updated"
 
-    added: LiteralString = "$9::uuid[]"
-    image: LiteralString = (
-        "jsonb_build_object('deleted_at', c.deleted_at, 'deleted_list_ids', c.deleted_list_ids, 'joined',"
-        " array(select unnest($9::uuid[]) except select m.list_id from list_membership m"
-        " where m.account_id = c.account_id and m.contact_id = c.contact_id))"
-    )
-    joined = Edit(deleted_at="null::timestamptz", lists_added=added, image=image)
+    joined = Edit(deleted_at="null::timestamptz", lists_added="$9::uuid[]")
     return await _for_contacts(job, joined, outcome, with_deleted=True)
 
 
 async def remove_list_memberships(job: Job) -> Progress:
     """Take contacts off lists."""
-    image: LiteralString = (
-        "jsonb_build_object('left', array(select m.list_id from list_membership m where m.account_id = c.account_id"
-        " and m.contact_id = c.contact_id and m.list_id = any($9::uuid[])))"
-    )
-    left = Edit(lists_removed="$9::uuid[]", image=image)
+    left = Edit(lists_removed="$9::uuid[]")
     return await _for_contacts(job, left, lambda one, ids: "updated" if ids & one.list_ids else "unchanged")
 
 
@@ -124,20 +115,12 @@ async def contacts_taggings_add(job: Job) -> Progress:
             return "rejected"
         return "unchanged" if ids <= one.tag_ids else "updated"
 
-    image: LiteralString = (
-        "jsonb_build_object('tagged', array(select unnest($9::uuid[]) except select t.tag_id from tagging t"
-        " where t.account_id = c.account_id and t.contact_id = c.contact_id))"
-    )
-    return await _for_contacts(job, Edit(tags_added="$9::uuid[]", image=image), outcome)
+    return await _for_contacts(job, Edit(tags_added="$9::uuid[]"), outcome)
 
 
 async def contacts_taggings_remove(job: Job) -> Progress:
     """Take tags off contacts."""
-    image: LiteralString = (
-        "jsonb_build_object('untagged', array(select t.tag_id from tagging t where t.account_id = c.account_id"
-        " and t.contact_id = c.contact_id and t.tag_id = any($9::uuid[])))"
-    )
-    untagged = Edit(tags_removed="$9::uuid[]", image=image)
+    untagged = Edit(tags_removed="$9::uuid[]")
     return await _for_contacts(
         job, untagged, lambda one, ids: "updated" if ids & one.tag_ids else "unchanged"
     )
@@ -199,13 +182,10 @@ async def _live_ids(tx: Transaction, activity: Activity, ids: tuple[UUID, ...]) 
 async def list_delete(job: Job) -> Progress:
     """Delete lists: first their memberships, chunk by chunk, at last the lists. No contact is deleted."""
     ids = msgspec.convert(job.activity.request, Whole).ids
-    image: LiteralString = (
-        "jsonb_build_object('left', array(select m.list_id from list_membership m where m.account_id = c.account_id"
-        " and m.contact_id = c.contact_id and m.list_id = any($9::uuid[])))"
-    )
-    stripped = Edit(lists_removed="$9::uuid[]", image=image)
+    stripped = Edit(lists_removed="$9::uuid[]")
 
     async def last() -> dict[str, int]:
+        await undo.keep_definitions(job, "contact_list", ids)
         await lists.mark_deleted(job.tx, job.activity.account_id, ids, now=job.act.now)
         return {}
 
@@ -215,14 +195,11 @@ async def list_delete(job: Job) -> Progress:
 async def contacts_tags_delete(job: Job) -> Progress:
     """Delete tags: first from the contacts, deleted ones included, at last the tags themselves."""
     ids = msgspec.convert(job.activity.request, Whole).ids
-    image: LiteralString = (
-        "jsonb_build_object('untagged', array(select t.tag_id from tagging t where t.account_id = c.account_id"
-        " and t.contact_id = c.contact_id and t.tag_id = any($9::uuid[])))"
-    )
-    stripped = Edit(tags_removed="$9::uuid[]", image=image)
+    stripped = Edit(tags_removed="$9::uuid[]")
     wanted = ContactFilter(frozenset({"all"}), tag_ids=ids)
 
     async def last() -> dict[str, int]:
+        await undo.keep_definitions(job, "tag", ids)
         gone = await tags.delete(job.tx, job.activity.account_id, ids)
         return {"items_completed_count": gone}
 
@@ -232,14 +209,11 @@ async def contacts_tags_delete(job: Job) -> Progress:
 async def custom_fields_delete(job: Job) -> Progress:
     """Delete custom fields: first their values, chunk by chunk, at last the definitions."""
     ids = msgspec.convert(job.activity.request, Whole).ids
-    image: LiteralString = (
-        "jsonb_build_object('custom_fields', c.custom_fields - array("
-        "select k from jsonb_object_keys(c.custom_fields) k where k <> all($9::uuid[]::text[])))"
-    )
-    stripped = Edit(custom_fields="c.custom_fields - $9::uuid[]::text[]", image=image)
+    stripped = Edit(custom_fields="c.custom_fields - $9::uuid[]::text[]")
     wanted = ContactFilter(frozenset({"all"}), custom_field_ids=ids)
 
     async def last() -> dict[str, int]:
+        await undo.keep_definitions(job, "custom_field", ids)
         await custom_fields.delete_definitions(job.tx, job.activity.account_id, ids)
         return {}
 
@@ -285,6 +259,10 @@ KINDS: dict[str, Run] = {
     "contacts_json_import": contacts_import,
     "contact_exports": contact_exports,
     "contact_delete": contact_delete,
+    "contact_erase": contact_erase,
+    "contact_restore": undo.contact_restore,
+    undo.KIND: undo.activity_undo,
+    replace.KIND: replace.list_replace,
     "add_list_memberships": add_list_memberships,
     "remove_list_memberships": remove_list_memberships,
     "list_delete": list_delete,

@@ -31,6 +31,12 @@ BY_CONTACT = "Contact"
 BY_ACCOUNT = "Account"
 SOURCES = (BY_CONTACT, BY_ACCOUNT)
 
+ONLY_THE_CONTACT = (
+    "permission_to_send does not have a valid value:"
+    " the contact unsubscribed and only the contact can subscribe again"
+)
+"""The text of a refusal."""
+
 
 class EmailConsent(msgspec.Struct, frozen=True):
     """The permission that goes with an e-mail address, and how it came to be."""
@@ -50,6 +56,7 @@ def initial(
     requested: str | None = None,
     reason: str | None = None,
     suppressed_at: datetime | None = None,
+    confirm: bool = False,
     now: datetime,
 ) -> EmailConsent:
     """The consent of an address that is new to a contact.
@@ -57,10 +64,13 @@ def initial(
     `source` is who acts. Without a `requested` permission, an account's contact is implicit and a person's
     explicit. `suppressed_at` is when the person behind this address unsubscribed, on a contact that no
     longer holds it: then an account's new contact begins unsubscribed, and only the person lifts that.
+    With `confirm`, what a person would be mailable by waits for the confirmation.
     """
     if suppressed_at is not None and source != BY_CONTACT:
         return EmailConsent(UNSUBSCRIBED, source, opt_out_source=BY_CONTACT, opt_out_at=suppressed_at)
     permission = requested or (EXPLICIT if source == BY_CONTACT else IMPLICIT)
+    if confirm and source == BY_CONTACT and permission in MAILABLE:
+        permission = PENDING
     if permission == UNSUBSCRIBED:
         return EmailConsent(permission, source, opt_out_source=source, opt_out_at=now, opt_out_reason=reason)
     return EmailConsent(permission, source, now if permission in MAILABLE else None)
@@ -88,11 +98,23 @@ def changed(
     return msgspec.structs.replace(before, permission=requested)
 
 
-def signed_up(before: EmailConsent, *, now: datetime) -> EmailConsent:
-    """The consent after the person signed up again: explicit, whatever it was."""
+def signed_up(before: EmailConsent, *, confirm: bool = False, now: datetime) -> EmailConsent:
+    """The consent after the person signed up again: explicit, whatever it was.
+
+    With `confirm` it waits for the confirmation instead, unless it is explicit already.
+    """
     if before.permission == EXPLICIT:
         return before
+    if confirm:
+        return EmailConsent(PENDING, before.opt_in_source, before.opt_in_at)
     return EmailConsent(EXPLICIT, BY_CONTACT, now, confirmed_at=before.confirmed_at)
+
+
+def confirmed(before: EmailConsent, *, now: datetime) -> EmailConsent:
+    """The consent after the person confirmed by the link in a mail: explicit, whatever it was."""
+    if before.permission == EXPLICIT:
+        return msgspec.structs.replace(before, confirmed_at=before.confirmed_at or now)
+    return EmailConsent(EXPLICIT, BY_CONTACT, now, confirmed_at=now)
 
 
 def _opted_out(before: EmailConsent, source: str, reason: str | None, now: datetime) -> EmailConsent:
@@ -108,11 +130,7 @@ def _opted_out(before: EmailConsent, source: str, reason: str | None, now: datet
 
 def _opted_in_again(before: EmailConsent, source: str, requested: str, now: datetime) -> EmailConsent:
     if before.opt_out_source == BY_CONTACT and source != BY_CONTACT:
-        message = (
-            "permission_to_send does not have a valid value:"
-            " the contact unsubscribed and only the contact can subscribe again"
-        )
-        raise Invalid(message)
+        raise Invalid(ONLY_THE_CONTACT)
     if requested not in MAILABLE:
         return EmailConsent(
             requested, before.opt_in_source, before.opt_in_at, confirmed_at=before.confirmed_at

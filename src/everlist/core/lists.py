@@ -171,6 +171,17 @@ async def page(
     return Page([_contact_list(row) for row in rows[:limit]], next_id, total)
 
 
+async def named(db: Queries, account_id: UUID, list_ids: Sequence[UUID]) -> list[ContactList]:
+    """The live ones of these lists, by name."""
+    rows = await db.rows(
+        "select list_id, name, description, favorite, created_at, updated_at, deleted_at"
+        " from contact_list where account_id = $1 and list_id = any($2) and deleted_at is null order by name",
+        account_id,
+        list(list_ids),
+    )
+    return [_contact_list(row) for row in rows]
+
+
 async def membership_counts(
     db: Queries, account_id: UUID, list_ids: Sequence[UUID], counted: str
 ) -> dict[UUID, int]:

@@ -5,20 +5,37 @@ from __future__ import annotations
 import csv
 import io
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
+import msgspec
 from starlette.responses import StreamingResponse
 
-from everlist.core import activities
+from everlist.core import activities, undo
 from everlist.core.imports import outcomes
-from everlist.rest import json_response, whole_seconds
+from everlist.rest import VALIDATION, Failure, json_response, whole_seconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from starlette.responses import Response
 
+    from everlist.core.contacts import Act
     from everlist.db import Transaction
     from everlist.rest import Call
+
+
+def activity_out(activity: activities.Activity) -> dict[str, Any]:
+    """An activity as V3 shows it."""
+    return {
+        "activity_id": activity.activity_id,
+        "state": activity.state,
+        "created_at": whole_seconds(activity.created_at),
+        "updated_at": whole_seconds(activity.updated_at),
+        "percent_done": activity.percent_done,
+        "activity_errors": activity.errors,
+        "status": activity.counts,
+        "_links": {"self": {"href": f"/v3/activities/{activity.activity_id}"}},
+    }
 
 
 async def cancel_activity(call: Call) -> Response:
@@ -62,3 +79,58 @@ async def get_rows(call: Call) -> Response:
     name = f"{activity_id}-rows.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
     return StreamingResponse(lines(), 200, headers, "text/csv; charset=utf-8")
+
+
+async def undo_activity(call: Call) -> Response:
+    """POST /activities/{activity_id}/undo: an activity that puts back what that one changed. 201, or 409."""
+    activity_id = call.path_id("activity_id")
+    act = call.act
+
+    async def operation(tx: Transaction) -> activities.Activity:
+        await undo.refuse_undo(tx, call.account_id, activity_id, now=act.now)
+        return await _queue(tx, call.account_id, undo.KIND, undo.UndoRequest(activity_id), act)
+
+    return json_response(activity_out(await call.write(operation)), 201)
+
+
+class ContactRestoreIn(msgspec.Struct):
+    contact_ids: tuple[UUID, ...] | None = None
+    deleted_by_activity_id: UUID | None = None
+
+
+async def post_contact_restore(call: Call) -> Response:
+    """POST /activities/contact_restore: deleted contacts come back with the lists and tags that they had."""
+    body = await call.body(ContactRestoreIn)
+    by = body.deleted_by_activity_id
+    if bool(body.contact_ids) == (by is not None):
+        message = "contact_ids, deleted_by_activity_id are mutually exclusive, exactly one is needed"
+        raise Failure(400, VALIDATION, message)
+    if len(body.contact_ids or ()) > _MAX_RESTORED:
+        raise Failure(400, VALIDATION, f"contact_ids does not have a valid value: at most {_MAX_RESTORED}")
+    request = undo.RestoreRequest(body.contact_ids or None, by)
+    act = call.act
+
+    async def operation(tx: Transaction) -> activities.Activity:
+        if by is not None:
+            await undo.refuse_restore(tx, call.account_id, by, now=act.now)
+        return await _queue(tx, call.account_id, "contact_restore", request, act)
+
+    return json_response(activity_out(await call.write(operation)), 201)
+
+
+_MAX_RESTORED = 500
+
+
+async def _queue(
+    tx: Transaction, account_id: UUID, kind: str, request: object, act: Act
+) -> activities.Activity:
+    return await activities.create(
+        tx,
+        account_id,
+        kind,
+        request,
+        operation=act.operation,
+        now=act.now,
+        request_id=act.request_id,
+        token_id=act.token_id,
+    )

@@ -19,17 +19,6 @@ from everlist.v3 import (
 
 if TYPE_CHECKING:
     from everlist.rest import Handler
-    from everlist.settings import Settings
-
-JSON_IMPORT_BYTES = 32 * 1024 * 1024
-
-
-def body_limits(settings: Settings) -> dict[str, int]:
-    """The paths that take bigger bodies than others, and how big: a file is streamed, JSON is held in memory."""
-    return {
-        "/v3/activities/contacts_file_import": settings.max_upload_bytes,
-        "/v3/activities/contacts_json_import": min(JSON_IMPORT_BYTES, settings.max_upload_bytes),
-    }
 
 
 def _route(method: str, path: str, handler: Handler, scope: str = "contact_data") -> Route:

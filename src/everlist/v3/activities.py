@@ -39,6 +39,10 @@ _STATUS = {
     "contacts_taggings_remove": _ITEMS,
     "contacts_tags_delete": _ITEMS,
     "custom_fields_delete": (),
+    "contact_erase": (*_ITEMS, "erased_count", "suppressed_count"),
+    "contact_restore": _ITEMS,
+    "activity_undo": _ITEMS,
+    "list_replace": (*_IMPORTED, "added_count", "kept_count", "removed_count"),
 }
 """The counters of each kind that the contract names; those of the outcomes are ours and come after them."""
 

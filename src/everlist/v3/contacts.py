@@ -10,7 +10,7 @@ import msgspec
 from msgspec import field
 from starlette.responses import Response
 
-from everlist.core import contacts
+from everlist.core import confirmation, contacts
 from everlist.core.contacts import model
 from everlist.rest import (
     VALIDATION,
@@ -304,6 +304,16 @@ def _frequency(value: int | str | None) -> int | None:
     return value
 
 
+def _limits(call: Call) -> confirmation.Limits:
+    """What keeps sign-ups from flooding somebody: by the visitor that the caller names, else by the caller."""
+    settings = call.settings
+    if call.visitor:
+        source, most = f"visitor {call.token.token_id} {call.visitor}", settings.sign_ups_per_visitor
+    else:
+        source, most = f"caller {call.token.token_id} {call.caller}", settings.sign_ups_per_caller
+    return confirmation.Limits(source, most, settings.confirmations_per_address)
+
+
 async def create_contact(call: Call) -> Response:
     """POST /contacts. V3 contract 3.5."""
     body = await call.body(ContactIn)
@@ -312,7 +322,9 @@ async def create_contact(call: Call) -> Response:
     act = call.act
 
     async def operation(tx: Transaction) -> model.Contact:
-        return await contacts.create(tx, call.account_id, draft, source=source, act=act)
+        return await confirmation.create(
+            tx, call.account_id, draft, source=source, limits=_limits(call), act=act
+        )
 
     return json_response(contact_out(await call.write(operation), body.sent()), 201)
 
@@ -390,7 +402,9 @@ async def create_or_update_contact(call: Call) -> Response:
     act = call.act
 
     async def operation(tx: Transaction) -> tuple[model.Contact, bool]:
-        return await contacts.sign_up(tx, call.account_id, draft, source=source, act=act)
+        return await confirmation.sign_up(
+            tx, call.account_id, draft, source=source, limits=_limits(call), act=act
+        )
 
     contact, created = await call.write(operation)
     answer = {"contact_id": contact.contact_id, "action": "created" if created else "updated"}
@@ -542,7 +556,7 @@ async def resubscribe_contact(call: Call) -> Response:
     act = call.act
 
     async def operation(tx: Transaction) -> None:
-        await contacts.request_resubscribe(tx, call.account_id, contact_id, body.list_ids, act=act)
+        await confirmation.request_resubscribe(tx, call.account_id, contact_id, body.list_ids, act=act)
 
     await call.write(operation)
     return Response(status_code=200)

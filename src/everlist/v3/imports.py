@@ -163,7 +163,9 @@ class JsonImportIn(msgspec.Struct):
 async def post_contacts_json_import(call: Call) -> Response:
     """POST /activities/contacts_json_import."""
     body = await call.body(JsonImportIn)
-    request = _checked(call, body.list_ids, body.sms_permission_to_send)
+    request = msgspec.structs.replace(
+        _checked(call, body.list_ids, body.sms_permission_to_send), is_json=True
+    )
     if not body.import_data:
         raise Failure(400, VALIDATION, "import_data is missing")
     if not all(bytes(item).lstrip().startswith(b"{") for item in body.import_data):

@@ -16,12 +16,16 @@ from everlist.core.contacts.read import (
     sms_history,
 )
 from everlist.core.contacts.write import (
+    confirm,
     create,
     delete,
     delete_custom_field,
+    leave_lists,
+    locked,
     replace,
     request_resubscribe,
     sign_up,
+    unsubscribe,
 )
 
 __all__ = [
@@ -35,6 +39,7 @@ __all__ = [
     "ContactFilter",
     "SmsEvent",
     "apply",
+    "confirm",
     "count",
     "count_new_subscribers",
     "counts",
@@ -43,10 +48,13 @@ __all__ = [
     "delete_custom_field",
     "get",
     "ids_by_sequence",
+    "leave_lists",
+    "locked",
     "page",
     "parse_email",
     "replace",
     "request_resubscribe",
     "sign_up",
     "sms_history",
+    "unsubscribe",
 ]

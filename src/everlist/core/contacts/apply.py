@@ -6,7 +6,8 @@ consent events, the differences of the counters, and the move of the number of a
 follows is derived here and nowhere else, so no operation can forget it.
 
 Callers hold the lock of every existing contact they change (write.locked). All parts of the statement see
-the rows as they were before it.
+the rows as they were before it. No part joins two intermediate results, of whose size the planner knows
+nothing: `in (select …)` is always a hash.
 """
 
 from __future__ import annotations
@@ -58,17 +59,30 @@ with changed as materialized (
 ),"""
 
 
+PLAIN: tuple[tuple[LiteralString, LiteralString], ...] = (
+    *(("first_name", "text"), ("last_name", "text"), ("job_title", "text"), ("company_name", "text")),
+    *(("birthday_month", "smallint"), ("birthday_day", "smallint"), ("anniversary", "date")),
+    *(("phone_numbers", "jsonb"), ("street_addresses", "jsonb")),
+)
+"""The columns of a contact, with their types, that a before-image keeps one by one."""
+
+
 class Edit(msgspec.Struct, frozen=True):
     """What a set of contacts becomes: SQL expressions over `contact c`, and over $9, $10… for their arguments."""
 
-    deleted_at: LiteralString = "c.deleted_at"
-    lists_added: LiteralString = "'{}'::uuid[]"
-    lists_removed: LiteralString = "'{}'::uuid[]"
-    tags_added: LiteralString = "'{}'::uuid[]"
-    tags_removed: LiteralString = "'{}'::uuid[]"
-    custom_fields: LiteralString = "c.custom_fields"
-    image: LiteralString = "'{}'::jsonb"
-    """What undo needs of the contact as it was, beside its id: a jsonb object."""
+    deleted_at: LiteralString | None = None
+    lists_added: LiteralString | None = None
+    lists_removed: LiteralString | None = None
+    tags_added: LiteralString | None = None
+    tags_removed: LiteralString | None = None
+    custom_fields: LiteralString | None = None
+
+
+_NO_IDS: LiteralString = "'{}'::uuid[]"
+_LISTS_OF_C: LiteralString = "select m.list_id from list_membership m where m.account_id = c.account_id and m.contact_id = c.contact_id"
+_TAGS_OF_C: LiteralString = (
+    "select t.tag_id from tagging t where t.account_id = c.account_id and t.contact_id = c.contact_id"
+)
 
 
 def _edited(edit: Edit) -> LiteralString:
@@ -76,37 +90,64 @@ def _edited(edit: Edit) -> LiteralString:
         """
 with changed as materialized (
     select
-        c.contact_id, c.created_at, $2::timestamptz as updated_at, """
-        + edit.deleted_at
-        + """ as deleted_at,
-        case when c.deleted_at is null then """
-        + edit.lists_removed
-        + """ end as deleted_list_ids,
+        c.contact_id, c.created_at, $2::timestamptz as updated_at, e.deleted_at,
+        case when c.deleted_at is null then e.lists_removed end as deleted_list_ids,
         c.create_source, 'Account' as update_source, c.first_name, c.last_name, c.job_title, c.company_name,
         c.birthday_month, c.birthday_day, c.anniversary,
         c.email, c.email_key, c.email_created_at, c.email_updated_at, c.permission, c.opt_in_source, c.opt_in_at,
         c.opt_out_source, c.opt_out_at, c.opt_out_reason, c.confirmed_at,
-        c.sms_number, c.sms_permission, c.sms_channel, """
-        + edit.custom_fields
-        + """ as custom_fields, c.phone_numbers, c.street_addresses, c.notes,
-        """
-        + edit.lists_added
-        + " as lists_added, "
-        + edit.lists_removed
-        + """ as lists_removed,
-        """
-        + edit.tags_added
-        + " as tags_added, "
-        + edit.tags_removed
-        + """ as tags_removed,
+        c.sms_number, c.sms_permission, c.sms_channel,
+        e.custom_fields, c.phone_numbers, c.street_addresses, c.notes,
+        e.lists_added, e.lists_removed, e.tags_added, e.tags_removed,
         'Account' as source, null::jsonb as sms_details, null::integer as row_number,
-        """
-        + edit.image
-        + """ as image
-    from contact c
+        jsonb_strip_nulls(jsonb_build_object("""
+        + _image(edit)
+        + """)) as image
+    from contact c cross join lateral (
+        select """
+        + (edit.deleted_at or "c.deleted_at")
+        + " as deleted_at, "
+        + (edit.custom_fields or "c.custom_fields")
+        + " as custom_fields, "
+        + (edit.lists_added or _NO_IDS)
+        + " as lists_added, "
+        + (edit.lists_removed or _NO_IDS)
+        + " as lists_removed, "
+        + (edit.tags_added or _NO_IDS)
+        + " as tags_added, "
+        + (edit.tags_removed or _NO_IDS)
+        + """ as tags_removed
+        offset 0
+    ) e
     where c.account_id = $1 and c.contact_id = any($4::uuid[])
 ),"""
     )
+
+
+def _image(edit: Edit) -> LiteralString:
+    """What undo needs of a contact that is edited, in the form that core/undo.py describes."""
+    parts: LiteralString = ""
+    if edit.deleted_at:
+        parts += """, 'columns', case when c.deleted_at is distinct from e.deleted_at then jsonb_build_object(
+            'deletion', jsonb_build_array(
+                jsonb_build_object('deleted_at', c.deleted_at, 'deleted_list_ids', c.deleted_list_ids),
+                jsonb_build_object('deleted_at', e.deleted_at))) end"""
+    if edit.custom_fields:
+        parts += """, 'fields', (
+            select jsonb_object_agg(k, jsonb_build_array(c.custom_fields -> k, e.custom_fields -> k))
+            from jsonb_object_keys(c.custom_fields || e.custom_fields) k
+            where c.custom_fields -> k is distinct from e.custom_fields -> k)"""
+    if edit.lists_added:
+        parts += ", 'joined', nullif(array(select unnest(e.lists_added) except " + _LISTS_OF_C + "), '{}')"
+    if edit.lists_removed:
+        parts += ", 'left', nullif(array(select unnest(e.lists_removed) intersect " + _LISTS_OF_C + "), '{}')"
+    if edit.tags_added:
+        parts += ", 'tagged', nullif(array(select unnest(e.tags_added) except " + _TAGS_OF_C + "), '{}')"
+    if edit.tags_removed:
+        parts += (
+            ", 'untagged', nullif(array(select unnest(e.tags_removed) intersect " + _TAGS_OF_C + "), '{}')"
+        )
+    return parts.removeprefix(", ")
 
 
 _MOVED: LiteralString = """
@@ -201,29 +242,40 @@ joined_tags as (
     on conflict do nothing
     returning contact_id, tag_id
 ),
+active_before as (select contact_id from moved where active_before = 1),
+active_after as (select contact_id from moved where active_after = 1),
+sms_before as (select contact_id from moved where sms_before = 1),
+sms_after as (select contact_id from moved where sms_after = 1),
+live_before as (select contact_id from moved where live_before = 1),
+live_after as (select contact_id from moved where live_after = 1),
 memberships as (  -- every membership that is or was, as the counters see it before and after
-    select j.list_id, 0 as was, 1 as becomes, 0 as active_before, n.active_after, 0 as sms_before, n.sms_after
-    from joined_lists j join moved n using (contact_id)
+    select list_id, 0 as was, 1 as becomes,
+        0 as active_before, (contact_id in (select contact_id from active_after))::int as active_after,
+        0 as sms_before, (contact_id in (select contact_id from sms_after))::int as sms_after
+    from joined_lists
     union all
-    select l.list_id, 1, 0, n.active_before, 0, n.sms_before, 0
-    from left_lists l join moved n using (contact_id)
+    select list_id, 1, 0, (contact_id in (select contact_id from active_before))::int, 0,
+        (contact_id in (select contact_id from sms_before))::int, 0
+    from left_lists
     union all
     select m.list_id, 1, 1, n.active_before, n.active_after, n.sms_before, n.sms_after
     from moved n cross join lateral (  -- offset 0: look up the few that flip, never scan them all
         select m.list_id from list_membership m where m.account_id = $1 and m.contact_id = n.contact_id offset 0
     ) m
-    where (n.active_before, n.sms_before) <> (n.active_after, n.sms_after) and m.list_id <> all(n.lists_removed)
+    where n.existed and (n.active_before, n.sms_before) <> (n.active_after, n.sms_after)
+        and m.list_id <> all(n.lists_removed)
 ),
 taggings as (
-    select j.tag_id, 0 as live_before, n.live_after from joined_tags j join moved n using (contact_id)
+    select tag_id, 0 as live_before, (contact_id in (select contact_id from live_after))::int as live_after
+    from joined_tags
     union all
-    select l.tag_id, n.live_before, 0 from left_tags l join moved n using (contact_id)
+    select tag_id, (contact_id in (select contact_id from live_before))::int, 0 from left_tags
     union all
     select t.tag_id, n.live_before, n.live_after
     from moved n cross join lateral (
         select t.tag_id from tagging t where t.account_id = $1 and t.contact_id = n.contact_id offset 0
     ) t
-    where n.live_before <> n.live_after and t.tag_id <> all(n.tags_removed)
+    where n.existed and n.live_before <> n.live_after and t.tag_id <> all(n.tags_removed)
 ),
 counted as (
     insert into counter_delta (account_id, name, subject, change)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from pathlib import Path
 from uuid import UUID
 
 import msgspec
@@ -229,3 +230,7 @@ class Act(msgspec.Struct, frozen=True):
     request_id: str | None = None
     token_id: UUID | None = None
     activity_id: UUID | None = None
+    erase_ledger: Path | None = None
+    """Where an erasure is written down (settings.erase_ledger)."""
+    mail_folder: Path | None = None
+    """Where mail is kept as files (settings.mail_folder); an erasure looks there too."""

@@ -24,7 +24,7 @@ from everlist.core.contacts.model import (
 from everlist.core.contacts.read import EVERYTHING, columns, contact_of
 from everlist.core.dates import parse_date
 from everlist.core.ids import new_id
-from everlist.errors import Conflict, Invalid, NotFound
+from everlist.errors import AddressTaken, Conflict, Invalid, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,15 +37,19 @@ if TYPE_CHECKING:
     from everlist.db import Transaction
 
 
-async def create(tx: Transaction, account_id: UUID, draft: ContactDraft, *, source: str, act: Act) -> Contact:
+async def create(
+    tx: Transaction, account_id: UUID, draft: ContactDraft, *, source: str, confirm: bool = False, act: Act
+) -> Contact:
     """Make a contact. `source` is who acts: Contact or Account.
+
+    With `confirm`, a person who would be mailable by their own act waits for a confirmation.
 
     Raises Invalid, and Conflict where a contact of whatever state, deleted ones included, holds the address
     or the SMS number; the text ends in that contact's id.
     """
     check(draft)
     await _refuse_taken(tx, account_id, draft, except_id=None)
-    change = await _new(tx, account_id, draft, source=source, act=act)
+    change = await _new(tx, account_id, draft, source=source, confirm=confirm, act=act)
     await apply(tx, account_id, [change], act)
     return change.after
 
@@ -104,19 +108,26 @@ async def replace(
 
 
 async def sign_up(
-    tx: Transaction, account_id: UUID, draft: ContactDraft, *, source: str = consent.BY_CONTACT, act: Act
+    tx: Transaction,
+    account_id: UUID,
+    draft: ContactDraft,
+    *,
+    source: str = consent.BY_CONTACT,
+    confirm: bool = False,
+    act: Act,
 ) -> tuple[Contact, bool]:
     """Create or update the contact with the draft's address, or else SMS number; True when it was created.
 
     Only adds and sets: nothing that the draft does not name changes, no list or field goes, and a deleted
-    contact comes back. When the person acts, as a rule, the permission becomes explicit.
+    contact comes back. When the person acts, as a rule, the permission becomes explicit; with `confirm` it
+    waits for a confirmation, and an opt-out that it takes the place of is remembered until then.
     Raises Invalid, and Conflict where the address and the number belong to two contacts.
     """
     check(draft)
     by_email, by_sms = await _holders(tx, account_id, draft)
     found = by_email or by_sms
     if found is None:
-        change = await _new(tx, account_id, draft, source=source, act=act)
+        change = await _new(tx, account_id, draft, source=source, confirm=confirm, act=act)
         await apply(tx, account_id, [change], act)
         return change.after, True
     if by_email and by_sms and by_email != by_sms:
@@ -130,9 +141,11 @@ async def sign_up(
     )
     if draft.email is not None:
         if by_email is None:  # found by its number: it has no address, or another one
-            after = await _with_email(tx, account_id, after, draft.email, source=source, act=act)
-        if after.consent is not None and source == consent.BY_CONTACT:
-            after = _with_consent(after, consent.signed_up(after.consent, now=act.now), now=act.now)
+            after = await _with_email(
+                tx, account_id, after, draft.email, source=source, confirm=confirm, act=act
+            )
+        if source == consent.BY_CONTACT:
+            after = await _signed_up(tx, account_id, after, confirm=confirm, act=act)
     after = await _with_more(tx, account_id, after, draft, source=source, now=second)
     joined = await _checked_lists(tx, account_id, draft)
     list_ids = list(dict.fromkeys([*(before.list_ids or ()), *joined]))
@@ -161,6 +174,83 @@ async def _with_more(
     for address in draft.street_addresses or ():
         addresses = subresources.with_street_address(after.street_addresses or (), address, now=now)
         after = msgspec.structs.replace(after, street_addresses=addresses)
+    return after
+
+
+async def confirm(
+    tx: Transaction,
+    account_id: UUID,
+    contact_id: UUID,
+    list_ids: Sequence[UUID],
+    *,
+    address_hmac: bytes,
+    asked_at: datetime,
+    act: Act,
+) -> Contact | None:
+    """The person confirms, by the link of a mail, what was asked at `asked_at` of the address with that HMAC.
+
+    The permission becomes explicit, whatever is remembered of the address is forgotten, and the contact
+    joins those of the lists that are still there. None, and nothing changes, where the question is not
+    valid any more: the contact has another address, or was deleted or opted out after it was asked.
+    Raises NotFound.
+    """
+    before = await locked(tx, account_id, contact_id)
+    if before.consent is None or before.email_key is None:
+        return None
+    hashed = suppression.address_hmac(act.hash_key, account_id, suppression.EMAIL, before.email_key)
+    ended = [one for one in (before.deleted_at, before.opt_out_at) if one is not None and one > asked_at]
+    if hashed != address_hmac or ended:
+        return None
+    await suppression.lift(tx, account_id, suppression.EMAIL, hashed)
+    live = await lists.lock_live(tx, account_id, list(list_ids))
+    joined = list(dict.fromkeys([*(before.list_ids or ()), *(one for one in list_ids if one in live)]))
+    after = msgspec.structs.replace(
+        before,
+        updated_at=act.now,
+        update_source=consent.BY_CONTACT,
+        deleted_at=None,
+        list_ids=joined[:MAX_LISTS],
+    )
+    after = _with_consent(after, consent.confirmed(before.consent, now=act.now), now=act.now)
+    await apply(tx, account_id, [_change(before, after, source=consent.BY_CONTACT)], act)
+    return after
+
+
+async def unsubscribe(
+    tx: Transaction, account_id: UUID, contact_id: UUID, *, reason: str | None = None, act: Act
+) -> Contact:
+    """The person opts out of all mail and leaves every list; a deleted contact too. Again changes nothing.
+
+    Raises NotFound.
+    """
+    before = await locked(tx, account_id, contact_id)
+    after = msgspec.structs.replace(before, list_ids=())
+    if before.consent is not None:
+        requested = consent.changed(
+            before.consent, consent.BY_CONTACT, requested=consent.UNSUBSCRIBED, reason=reason, now=act.now
+        )
+        after = _with_consent(after, requested, now=act.now)
+    return await _by_link(tx, account_id, before, after, act)
+
+
+async def leave_lists(
+    tx: Transaction, account_id: UUID, contact_id: UUID, list_ids: Sequence[UUID], *, act: Act
+) -> Contact:
+    """The person leaves some lists; the permission stays. Lists that they are not on are no matter.
+
+    Raises NotFound.
+    """
+    before = await locked(tx, account_id, contact_id)
+    kept = [one for one in before.list_ids or () if one not in set(list_ids)]
+    return await _by_link(tx, account_id, before, msgspec.structs.replace(before, list_ids=kept), act)
+
+
+async def _by_link(tx: Transaction, account_id: UUID, before: Contact, after: Contact, act: Act) -> Contact:
+    """Write what the person changed, if that is anything."""
+    if after.consent == before.consent and set(after.list_ids or ()) == set(before.list_ids or ()):
+        return before
+    after = msgspec.structs.replace(after, updated_at=act.now, update_source=consent.BY_CONTACT)
+    await apply(tx, account_id, [_change(before, after, source=consent.BY_CONTACT)], act)
     return after
 
 
@@ -235,7 +325,9 @@ async def locked(tx: Transaction, account_id: UUID, contact_id: UUID) -> Contact
     return contact_of(row)
 
 
-async def _new(tx: Transaction, account_id: UUID, draft: ContactDraft, *, source: str, act: Act) -> Change:
+async def _new(
+    tx: Transaction, account_id: UUID, draft: ContactDraft, *, source: str, confirm: bool, act: Act
+) -> Change:
     """The change that makes the contact of the draft."""
     second = act.now.replace(microsecond=0)
     values = await _checked_values(tx, account_id, draft)
@@ -259,7 +351,7 @@ async def _new(tx: Transaction, account_id: UUID, draft: ContactDraft, *, source
     )
     after = nobody
     if draft.email is not None:
-        after = await _with_email(tx, account_id, after, draft.email, source=source, act=act)
+        after = await _with_email(tx, account_id, after, draft.email, source=source, confirm=confirm, act=act)
     after = msgspec.structs.replace(
         after,
         list_ids=await _checked_lists(tx, account_id, draft),
@@ -315,29 +407,77 @@ def _refuse_nobody(contact: Contact) -> None:
         raise Invalid(message)
 
 
-async def _with_email(
+async def _signed_up(
+    tx: Transaction, account_id: UUID, contact: Contact, *, confirm: bool, act: Act
+) -> Contact:
+    """The contact with the permission after the person signed up; what is remembered of the address follows."""
+    before = contact.consent
+    if before is None or contact.email_key is None or before.permission == consent.EXPLICIT:
+        return contact
+    after = consent.signed_up(before, confirm=confirm, now=act.now)
+    hashed = suppression.address_hmac(act.hash_key, account_id, suppression.EMAIL, contact.email_key)
+    if after.permission == consent.EXPLICIT:
+        await suppression.lift(tx, account_id, suppression.EMAIL, hashed)
+    elif before.opt_out_source == consent.BY_CONTACT and before.opt_out_at is not None:
+        await suppression.add(tx, account_id, suppression.EMAIL, hashed, at=before.opt_out_at)
+    return _with_consent(contact, after, now=act.now)
+
+
+async def _raised(
     tx: Transaction, account_id: UUID, contact: Contact, draft: EmailDraft, *, source: str, act: Act
+) -> None:
+    """See to what is remembered of the address where an update asks to make its contact mailable.
+
+    While a person who had opted out has not confirmed a new sign-up, the opt-out is remembered beside the
+    contact: only the person ends it. Raises Invalid.
+    """
+    if draft.permission not in consent.MAILABLE or contact.permission in consent.MAILABLE:
+        return
+    if contact.email_key is None:
+        return
+    hashed = suppression.address_hmac(act.hash_key, account_id, suppression.EMAIL, contact.email_key)
+    if await suppression.find(tx, account_id, suppression.EMAIL, hashed):
+        if source != consent.BY_CONTACT:
+            raise Invalid(consent.ONLY_THE_CONTACT)
+        await suppression.lift(tx, account_id, suppression.EMAIL, hashed)
+
+
+async def _with_email(
+    tx: Transaction,
+    account_id: UUID,
+    contact: Contact,
+    draft: EmailDraft,
+    *,
+    source: str,
+    confirm: bool = False,
+    act: Act,
 ) -> Contact:
     """The contact with the draft's address and the permission that follows.
 
     An opt-out stays with the person: the address that a contact gives up is suppressed if its person had
-    unsubscribed, and an address that comes to a contact brings its suppression along.
+    unsubscribed, and an address that comes to a contact brings its suppression along. Raises Conflict where
+    the address was erased and an account acts.
     """
     address = _email_of(draft)
     now = act.now
     if contact.email_key == address.key and contact.consent is not None:
+        await _raised(tx, account_id, contact, draft, source=source, act=act)
         after = consent.changed(
             contact.consent, source, requested=draft.permission, reason=draft.opt_out_reason, now=now
         )
         return _with_consent(msgspec.structs.replace(contact, email=address.address), after, now=now)
     hashed = suppression.address_hmac(act.hash_key, account_id, suppression.EMAIL, address.key)
-    suppressed_at = await suppression.since(tx, account_id, suppression.EMAIL, hashed)
+    remembered = await suppression.find(tx, account_id, suppression.EMAIL, hashed)
+    if source != consent.BY_CONTACT:
+        suppression.refuse_erased(remembered, what="The email address", address=address.address)
+    suppressed_at = remembered.unsubscribed_at
     if contact.consent is None or contact.email_key is None:
         after = consent.initial(
             source,
             requested=draft.permission,
             reason=draft.opt_out_reason,
             suppressed_at=suppressed_at,
+            confirm=confirm,
             now=now,
         )
     else:
@@ -349,7 +489,10 @@ async def _with_email(
         )
         if suppressed_at is not None and source != consent.BY_CONTACT:
             after = consent.initial(source, suppressed_at=suppressed_at, now=now)
-    if suppressed_at is not None:  # it is on a contact again, or lifted by the person
+        elif confirm and source == consent.BY_CONTACT:  # that was for another address
+            after = consent.initial(source, confirm=True, now=now)
+    # It is on a contact again, or lifted by the person. Until the person makes the address mailable it stays.
+    if remembered and after.permission in (*consent.MAILABLE, consent.UNSUBSCRIBED):
         await suppression.lift(tx, account_id, suppression.EMAIL, hashed)
     moved = msgspec.structs.replace(
         contact, email=address.address, email_key=address.key, email_created_at=now, email_updated_at=now
@@ -368,8 +511,11 @@ async def _with_sms(
     suppressed_at = None
     if number is not None and (before is None or before.key != number.key):
         hashed = suppression.address_hmac(act.hash_key, account_id, suppression.SMS, number.key)
-        suppressed_at = await suppression.since(tx, account_id, suppression.SMS, hashed)
-        if suppressed_at is not None:
+        remembered = await suppression.find(tx, account_id, suppression.SMS, hashed)
+        if source != consent.BY_CONTACT:
+            suppression.refuse_erased(remembered, what="The SMS number")
+        suppressed_at = remembered.unsubscribed_at
+        if remembered:
             await suppression.lift(tx, account_id, suppression.SMS, hashed)
         opted_out = before.sms_channel_consents[0] if before else None
         if before and opted_out and opted_out.opt_out_source == consent.BY_CONTACT:
@@ -420,9 +566,9 @@ async def _refuse_taken(
     tx: Transaction, account_id: UUID, draft: ContactDraft, *, except_id: UUID | None
 ) -> None:
     by_email, by_sms = await _holders(tx, account_id, draft)
-    if by_email not in (None, except_id):
+    if by_email not in (None, except_id) and draft.email is not None:
         message = f"Email already exists for contact {by_email}"
-        raise Conflict(message)
+        raise AddressTaken(message, _email_of(draft.email).address)
     if by_sms not in (None, except_id):
         message = f"SMS number already exists for contact {by_sms}"
         raise Conflict(message)

@@ -90,6 +90,11 @@ async def size(db: Queries, account_id: UUID, activity_id: UUID, *, now: datetim
         account_id,
         activity_id,
     )
+    if total is None and activity.position.get("removed") and now < expires_at:
+        message = (
+            "the file of the export was removed, because a person was erased who may be in it: export anew"
+        )
+        raise NotFound(message)
     if now >= expires_at or total is None:
         message = f"the export expired at {shown_moment(expires_at)}"
         raise NotFound(message)

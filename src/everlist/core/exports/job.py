@@ -2,7 +2,7 @@
 
 The file shows one moment: everything is read from one snapshot, a page of contacts at a time. Its pieces
 are written in the transaction that completes the activity, so they are there when it is, and a worker that
-is killed leaves nothing behind.
+is killed leaves nothing behind. Where people were erased meanwhile, who may be in it, it begins again.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from __future__ import annotations
 import msgspec
 
 from everlist.core import activities, contacts
-from everlist.core.activities import Job, Progress
+from everlist.core.activities import Job, Progress, Unusable
 from everlist.core.contacts import ContactFilter
 from everlist.core.exports.columns import chosen_columns
 from everlist.core.exports.file import File
 
 PAGE = 2_000
+ATTEMPTS = 10
+"""How often an export begins again because people were erased."""
 
 
 class ExportRequest(msgspec.Struct, frozen=True):
@@ -50,9 +52,25 @@ async def contact_exports(job: Job) -> Progress:
                 await file.discard()
                 return Progress({}, done=False)
     await file.finish()
+    if (erasures := await _erasures(job)) != job.activity.position.get("erasures", 0):
+        attempts = job.activity.position.get("attempts", 1) + 1
+        if attempts > ATTEMPTS:
+            raise Unusable("people were erased again and again while the export ran")
+        await file.discard()
+        return Progress({"erasures": erasures, "attempts": attempts}, done=False)
     before = job.activity.counts  # what a worker that was killed had shown
     counts = {name: done - before.get(name, 0) for name in ("items_total_count", "items_completed_count")}
     return Progress({}, done=True, counts=counts)
+
+
+async def _erasures(job: Job) -> int:
+    """How many erasures have touched this activity; the next waits until the transaction ends, and finds the file."""
+    return await job.tx.value(
+        "select coalesce((position ->> 'erasures')::bigint, 0) from activity"
+        " where account_id = $1 and activity_id = $2 for update",
+        job.activity.account_id,
+        job.activity.activity_id,
+    )
 
 
 async def _cancelled(job: Job, done: int, total: int) -> bool:

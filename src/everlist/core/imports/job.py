@@ -7,8 +7,9 @@ from uuid import UUID
 
 import msgspec
 
-from everlist.core import custom_fields, lists
+from everlist.core import custom_fields, lists, suppression
 from everlist.core.activities import MAX_ERRORS, Job, Progress, Unusable
+from everlist.core.contacts.identity import parse_email
 from everlist.core.imports import upload
 from everlist.core.imports.merge import merge
 from everlist.core.imports.reading import COLUMNS, Reading
@@ -27,16 +28,18 @@ class ImportRequest(msgspec.Struct, frozen=True):
     sms_permission: str = "not_set"
     vendor_limits: bool = False
     """Cut the file as the vendor does, at 40,000 rows or 4 MB, and say so."""
+    is_json: bool = False
+    """Whether what was uploaded is one JSON object a line."""
 
 
 async def contacts_import(job: Job) -> Progress:
     """One chunk of an import: first the whole upload is read into rows, then CHUNK rows at a time are merged."""
-    if "next" not in job.activity.position or not await _rows_are_there(job):
-        return await _read(job)
+    if "next" not in job.activity.position or not await rows_are_there(job):
+        return await read_rows(job)
     return await _merge(job)
 
 
-async def _rows_are_there(job: Job) -> bool:
+async def rows_are_there(job: Job) -> bool:
     """Whether the unlogged rows survived: a crash of PostgreSQL empties their table."""
     activity = job.activity
     return await job.tx.value(
@@ -47,7 +50,7 @@ async def _rows_are_there(job: Job) -> bool:
     )
 
 
-async def _read(job: Job) -> Progress:
+async def read_rows(job: Job) -> Progress:
     """Read the upload into import_row: every row, the valid and the rejected."""
     tx, activity = job.tx, job.activity
     account_id, activity_id = activity.account_id, activity.activity_id
@@ -60,6 +63,7 @@ async def _read(job: Job) -> Progress:
     reading = Reading(
         activity,
         fields.items,
+        is_json=request.is_json,
         sms_permission=request.sms_permission,
         vendor_limits=request.vendor_limits,
         now=job.act.now.replace(microsecond=0),
@@ -69,13 +73,13 @@ async def _read(job: Job) -> Progress:
     if reading.rows == 0:
         message = "the file has no rows"
         raise Unusable(message)
-    await tx.execute("analyze import_row")
+    await tx.execute("analyze import_row (account_id, activity_id, row_number)")
     for by in _SUPERSEDE:
         await tx.execute(by, account_id, activity_id)
     position = {"rows": reading.rows, "next": activity.position.get("next", 1)}
     if "next" in activity.position:  # read again after a crash: what was counted stays counted
         return Progress(position, done=False)
-    counts = await _first_counts(tx, activity)
+    counts = await _first_counts(tx, activity, job.act.hash_key)
     counts["items_total_count"] = reading.rows + reading.header_rows
     return Progress(
         position, done=False, percent_done=5, counts=counts, errors=reading.remarks + reading.errors
@@ -112,18 +116,20 @@ _SUPERSEDE: tuple[LiteralString, LiteralString] = (
 """Of the rows with one address, or else one number, the last counts."""
 
 
-async def _first_counts(tx: Transaction, activity: Activity) -> dict[str, int]:
+async def _first_counts(tx: Transaction, activity: Activity, hash_key: bytes) -> dict[str, int]:
     """Report and count the rows that are decided before any merge: rejected, and superseded by a later one."""
     await tx.execute(
         """
         insert into import_report (account_id, activity_id, row_number, reason, email)
-        select $1, $2, row_number, coalesce(problem, 'superseded by line ' || superseded_by), coalesce(email, sms_number)
+        select $1, $2, row_number, coalesce(problem, 'superseded by line ' || superseded_by),
+            case when coalesce(email, sms_number) <> all($3::text[]) then coalesce(email, sms_number) end
         from import_row
         where account_id = $1 and activity_id = $2 and (problem is not null or superseded_by is not null)
         on conflict do nothing
         """,
         activity.account_id,
         activity.activity_id,
+        await _erased(tx, activity, hash_key),
     )
     row = await tx.row(
         """
@@ -139,6 +145,26 @@ async def _first_counts(tx: Transaction, activity: Activity) -> dict[str, int]:
     return dict(row) if row else {}
 
 
+async def _erased(tx: Transaction, activity: Activity, hash_key: bytes) -> list[str]:
+    """What stands as the address of a row that is reported, where its person was erased: it must not be kept."""
+    if not await suppression.any_entry(tx, activity.account_id):
+        return []
+    rows = await tx.rows(
+        "select distinct coalesce(email, sms_number) as shown, sms_number from import_row"
+        " where account_id = $1 and activity_id = $2 and (problem is not null or superseded_by is not null)"
+        " and coalesce(email, sms_number) is not null",
+        activity.account_id,
+        activity.activity_id,
+    )
+    emails = {email.key: row["shown"] for row in rows if (email := parse_email(row["shown"])) is not None}
+    numbers = {row["sms_number"]: row["shown"] for row in rows if row["sms_number"] is not None}
+    erased: list[str] = []
+    for channel, shown in ((suppression.EMAIL, emails), (suppression.SMS, numbers)):
+        found = await suppression.among(tx, hash_key, activity.account_id, channel, shown)
+        erased += [shown[key] for key, remembered in found.items() if remembered.erased_at is not None]
+    return erased
+
+
 async def _merge(job: Job) -> Progress:
     tx, activity = job.tx, job.activity
     request = msgspec.convert(activity.request, ImportRequest)
@@ -146,11 +172,7 @@ async def _merge(job: Job) -> Progress:
     rows: int = activity.position["rows"]
     last = min(first + CHUNK - 1, rows)
     live = await lists.lock_live(tx, activity.account_id, request.list_ids)
-    counts = await merge(tx, activity.account_id, sorted(live), first=first, last=last, act=job.act)
-    merged = sum(counts.values())
-    counts["person_count"] = merged - counts.get("rejected", 0)
-    counts["error_count"] = counts.get("rejected", 0)
-    counts["cannot_add_to_list_count"] = counts.get("held_back", 0)
+    counts = counted(await merge(tx, activity.account_id, sorted(live), first=first, last=last, act=job.act))
     errors = (
         [f"{gone}: no such list any more" for gone in sorted(set(request.list_ids) - live)]
         if first == 1
@@ -158,12 +180,7 @@ async def _merge(job: Job) -> Progress:
     )
     done = last == rows
     if done:
-        await tx.execute(
-            "delete from import_row where account_id = $1 and activity_id = $2",
-            activity.account_id,
-            activity.activity_id,
-        )
-        await upload.discard(tx, activity.account_id, activity.activity_id)
+        await finish(job, created=activity.counts.get("created", 0) + counts.get("created", 0))
     return Progress(
         {"rows": rows, "next": last + 1},
         done=done,
@@ -171,3 +188,28 @@ async def _merge(job: Job) -> Progress:
         counts=counts,
         errors=errors[:MAX_ERRORS],
     )
+
+
+def counted(outcomes: dict[str, int]) -> dict[str, int]:
+    """How many rows had which outcome, with the contract's counters beside them."""
+    merged = sum(outcomes.values())
+    return {
+        **outcomes,
+        "person_count": merged - outcomes.get("rejected", 0),
+        "error_count": outcomes.get("rejected", 0),
+        "cannot_add_to_list_count": outcomes.get("held_back", 0),
+    }
+
+
+async def finish(job: Job, *, created: int) -> None:
+    """Take the rows and the upload away when all are merged, of which `created` made a contact."""
+    tx, activity = job.tx, job.activity
+    if created >= CHUNK:
+        # Until autovacuum comes by, statements on so many new rows would be planned as if for a few.
+        await tx.execute("analyze contact (account_id, contact_id, deleted_at, permission), list_membership")
+    await tx.execute(
+        "delete from import_row where account_id = $1 and activity_id = $2",
+        activity.account_id,
+        activity.activity_id,
+    )
+    await upload.discard(tx, activity.account_id, activity.activity_id)

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, LiteralString
 
 from everlist.core import suppression
-from everlist.core.contacts.apply import CONSEQUENCES
+from everlist.core.contacts.apply import CONSEQUENCES, PLAIN
 from everlist.core.ids import NO_ID
+from everlist.db import InTheWay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,25 +23,90 @@ if TYPE_CHECKING:
 
 OUTCOMES = {"c": "created", "u": "updated", "n": "unchanged", "h": "held_back", "r": "rejected"}
 
+# The contact that a row is about: the one with its address, or for a row without an address with its number.
+_CONTACT: LiteralString = """lateral (
+        select e.* from contact e where e.account_id = $1 and e.email_key = r.email_key
+        union all
+        select s.* from contact s where r.email_key is null and s.account_id = $1 and s.sms_number = r.sms_number
+    ) c"""
+
+_DIFFERS: LiteralString = """(
+            r.first_name <> coalesce(c.first_name, '') or r.last_name <> coalesce(c.last_name, '')
+            or r.job_title <> coalesce(c.job_title, '') or r.company_name <> coalesce(c.company_name, '')
+            or r.birthday_month <> coalesce(c.birthday_month, 0) or r.birthday_day <> coalesce(c.birthday_day, 0)
+            or r.anniversary <> coalesce(c.anniversary, '-infinity')
+            or not c.custom_fields @> r.custom_fields
+            or (r.email is not null and c.email is null)
+            or (r.sms_number is not null and c.sms_number is null)
+        ) is true"""
+
+_NOT_SAID_OF_PHONES: LiteralString = "'{phone_number_id,created_at,updated_at,create_source}'::text[]"
+_NOT_SAID_OF_ADDRESSES: LiteralString = "'{street_address_id,created_at,updated_at}'::text[]"
+
+
+def _has(column: LiteralString, not_said: LiteralString) -> LiteralString:
+    """Whether the contact has the phone numbers or street addresses that the row says."""
+    return (
+        "c." + column + " @> case jsonb_array_length(r." + column + ")"
+        " when 1 then jsonb_build_array((r." + column + " -> 0) - " + not_said + ")"
+        " else (select jsonb_agg(i - " + not_said + ") from jsonb_array_elements(r." + column + ") i) end"
+    )
+
+
+_HAS_PHONES: LiteralString = _has("phone_numbers", _NOT_SAID_OF_PHONES)
+_HAS_ADDRESSES: LiteralString = _has("street_addresses", _NOT_SAID_OF_ADDRESSES)
+
+_COMPARE: LiteralString = (
+    """
+with compared as materialized (
+    select r.row_number, r.line_number, r.email_key is null as by_number, c.contact_id,
+        c.deleted_at is null and c.permission is distinct from 'unsubscribed'
+        and not """
+    + _DIFFERS
+    + """
+        and (r.sms_number is null or c.sms_number = r.sms_number)
+        and (r.phone_numbers is null or """
+    + _HAS_PHONES
+    + """)
+        and (r.street_addresses is null or """
+    + _HAS_ADDRESSES
+    + """)
+        and (
+            select count(*) from list_membership m
+            where m.account_id = $1 and m.contact_id = c.contact_id and m.list_id = any($3::uuid[])
+        ) = cardinality($3::uuid[]) as same
+    from import_row r
+    cross join """
+    + _CONTACT
+    + """
+    where r.account_id = $1 and r.activity_id = $2 and r.row_number between $4 and $5
+        and r.superseded_by is null and r.problem is null
+)
+select
+    coalesce(array_agg(row_number) filter (where same), '{}') as rows,
+    coalesce(array_agg(line_number) filter (where same), '{}') as lines,
+    coalesce(array_agg(contact_id) filter (where same), '{}') as unchanged,
+    coalesce(array_agg(contact_id) filter (where same is not true), '{}') as others,
+    bool_or(by_number) as by_number
+from compared
+"""
+)
+
 _LOCK: LiteralString = """
-select c.contact_id from contact c
-where c.account_id = $1 and (
-    c.email_key in (
-        select r.email_key from import_row r where r.account_id = $1 and r.activity_id = $2
-        and r.row_number between $3 and $4 and r.superseded_by is null and r.problem is null)
-    or c.sms_number in (
-        select r.sms_number from import_row r where r.account_id = $1 and r.activity_id = $2
-        and r.row_number between $3 and $4 and r.superseded_by is null and r.problem is null))
-order by c.contact_id for no key update
+select count(*) from (
+    select from contact c where c.account_id = $1 and c.contact_id = any($2::uuid[])
+    order by c.contact_id for no key update
+) locked
 """
 
-_PHONES: LiteralString = """
+_PHONES: LiteralString = (
+    """
 case
     when r.phone_numbers is null then c.phone_numbers
     when c.phone_numbers = '[]' then r.phone_numbers
-    when c.phone_numbers @> (
-        select jsonb_agg(i - '{phone_number_id,created_at,updated_at,create_source}'::text[])
-        from jsonb_array_elements(r.phone_numbers) i) then c.phone_numbers
+    when """
+    + _HAS_PHONES
+    + """ then c.phone_numbers
     else (
         select jsonb_agg(item order by position)
         from (
@@ -59,14 +125,16 @@ case
                 where s ->> 'kind' = i.item ->> 'kind' and s ->> 'phone_number' = i.item ->> 'phone_number')
         ) merged)
 end"""
+)
 
-_ADDRESSES: LiteralString = """
+_ADDRESSES: LiteralString = (
+    """
 case
     when r.street_addresses is null then c.street_addresses
     when c.street_addresses = '[]' then r.street_addresses
-    when c.street_addresses @> (
-        select jsonb_agg(i - '{street_address_id,created_at,updated_at}'::text[])
-        from jsonb_array_elements(r.street_addresses) i) then c.street_addresses
+    when """
+    + _HAS_ADDRESSES
+    + """ then c.street_addresses
     else (
         select jsonb_agg(item order by position)
         from (
@@ -86,8 +154,11 @@ case
                 select from jsonb_array_elements(c.street_addresses) s where s ->> 'kind' = i.item ->> 'kind')
         ) merged)
 end"""
+)
 
-# $4: list ids, $9: first row, $10: last row, $11: suppressed address keys
+# $4: list ids, $9: first row, $10: last row, $11: suppressed address keys, $12: rows that change nothing, $13:
+# their lines, $14: their contacts, $15: the contacts that are locked, $16: those
+# of $11 whose persons were erased
 _INCOMING: LiteralString = (
     """
 with matched as materialized (  -- each row that counts, beside the contact that it is about
@@ -103,7 +174,10 @@ with matched as materialized (  -- each row that counts, beside the contact that
         coalesce(r.birthday_month, c.birthday_month) as birthday_month,
         coalesce(r.birthday_day, c.birthday_day) as birthday_day,
         coalesce(r.anniversary, c.anniversary) as anniversary,
-        coalesce(coalesce(c.custom_fields, '{}') || r.custom_fields, c.custom_fields, '{}') as custom_fields,
+        case
+            when c.contact_id is null then coalesce(r.custom_fields, '{}')
+            else coalesce(c.custom_fields || r.custom_fields, c.custom_fields)
+        end as custom_fields,
         coalesce(case when c.contact_id is null then r.phone_numbers else """
     + _PHONES
     + """ end, '[]') as phone_numbers,
@@ -111,15 +185,9 @@ with matched as materialized (  -- each row that counts, beside the contact that
     + _ADDRESSES
     + """ end, '[]') as street_addresses,
         coalesce(c.notes, '[]') as notes,
-        c.contact_id is not null and (
-            r.first_name <> coalesce(c.first_name, '') or r.last_name <> coalesce(c.last_name, '')
-            or r.job_title <> coalesce(c.job_title, '') or r.company_name <> coalesce(c.company_name, '')
-            or r.birthday_month <> coalesce(c.birthday_month, 0) or r.birthday_day <> coalesce(c.birthday_day, 0)
-            or r.anniversary <> coalesce(c.anniversary, '-infinity')
-            or not c.custom_fields @> r.custom_fields
-            or (r.email is not null and c.email is null)
-            or (r.sms_number is not null and c.sms_number is null)
-        ) is true as differs,
+        c.contact_id is not null and """
+    + _DIFFERS
+    + """ as differs,
         coalesce(l.on_these, 0) as on_these, coalesce(l.on_lists, 0) as on_lists,
         c.phone_numbers as phones_before, c.street_addresses as addresses_before,
         c.custom_fields as fields_before, c.deleted_list_ids,
@@ -130,24 +198,24 @@ with matched as materialized (  -- each row that counts, beside the contact that
         coalesce((c.contact_id is null and r.email_key = any($11::text[]))
             or (c.sms_number is null and r.sms_number = any($11::text[])), false) as suppressed
     from import_row r
-    left join lateral (
-        select e.* from contact e where e.account_id = $1 and e.email_key = r.email_key
-        union all
-        select s.* from contact s where r.email_key is null and s.account_id = $1 and s.sms_number = r.sms_number
-    ) c on true
+    left join """
+    + _CONTACT
+    + """ on true
     left join lateral (
         select count(*) as on_lists, count(*) filter (where m.list_id = any($4::uuid[])) as on_these
         from list_membership m where m.account_id = $1 and m.contact_id = c.contact_id
     ) l on c.contact_id is not null
     where r.account_id = $1 and r.activity_id = $8 and r.row_number between $9 and $10
         and r.superseded_by is null and r.problem is null
+        and r.row_number not in (select unnest($12::integer[]))
 ),
 judged as (
     select matched.*,
-        case
-            when jsonb_array_length(phone_numbers) > 3 then 'more than 3 phone numbers'
-            when jsonb_array_length(street_addresses) > 3 then 'more than 3 street addresses'
-            when (select count(*) from jsonb_object_keys(custom_fields)) > 25 then 'more than 25 custom fields'
+        case  -- what a row has too much of by itself was refused when it was read
+            when contact_id is not null and jsonb_array_length(phone_numbers) > 3 then 'more than 3 phone numbers'
+            when contact_id is not null and jsonb_array_length(street_addresses) > 3 then 'more than 3 street addresses'
+            when contact_id is not null and (select count(*) from jsonb_object_keys(custom_fields)) > 25
+                then 'more than 25 custom fields'
             when on_lists - on_these + cardinality($4::uuid[]) > 50 then 'on more than 50 lists'
             when number_taken then 'the SMS number belongs to another contact'
             when number_differs then 'the contact has another SMS number'
@@ -157,10 +225,33 @@ judged as (
             as new_values
     from matched
 ),
-followed as (  -- one row may name a contact by its address and another by its number: the last counts
-    select judged.*,
+followed as (
+    select judged.*, """
+)
+
+_FOLLOWED: LiteralString = """
         lead(line_number) over (
-            partition by coalesce(contact_id, new_id), refused is null order by row_number) as superseded_by
+            partition by coalesce(contact_id, new_id), refused is null order by row_number)"""
+"""One row may name a contact by its address and another by its number: the last counts."""
+
+_PAIRS: LiteralString = ", ".join(
+    "'"
+    + name
+    + "', case when c."
+    + name
+    + " is distinct from incoming."
+    + name
+    + " then jsonb_build_array(c."
+    + name
+    + ", incoming."
+    + name
+    + ") end"
+    for name, _ in PLAIN
+)
+"""What each of these columns was and becomes, where that differs, as undo needs it."""
+
+_CHANGED: LiteralString = (
+    """ as superseded_by
     from judged
 ),
 incoming as materialized (
@@ -204,11 +295,27 @@ changed as materialized (
         end as sms_details,
         row_number,
         case when contact_id is not null then (
-            select to_jsonb(c) - '{account_id,sequence_id}'::text[] from contact c
-            where c.account_id = $1 and c.contact_id = incoming.contact_id)
-            || jsonb_build_object('joined', array(
-                select unnest($4::uuid[]) except select m.list_id from list_membership m
-                where m.account_id = $1 and m.contact_id = incoming.contact_id))
+            select jsonb_strip_nulls(jsonb_build_object('columns', jsonb_build_object("""
+    + _PAIRS
+    + """,
+                'address', case when c.email is null and new_email is not null then jsonb_build_array('{}'::jsonb,
+                    jsonb_build_object('email', new_email, 'email_key', new_email_key, 'email_created_at', $2,
+                        'email_updated_at', $2, 'permission', 'implicit', 'opt_in_source', 'Account', 'opt_in_at', $2))
+                end,
+                'sms', case when c.sms_number is null and new_sms_number is not null then jsonb_build_array('{}'::jsonb,
+                    jsonb_build_object('sms_number', new_sms_number, 'sms_channel', new_sms_channel, 'sms_permission',
+                        new_sms_channel #>> '{sms_channel_consents,0,sms_consent_permission}'))
+                end,
+                'deletion', case when c.deleted_at is not null and outcome = 'u' then jsonb_build_array(
+                    jsonb_build_object('deleted_at', c.deleted_at, 'deleted_list_ids', c.deleted_list_ids), '{}'::jsonb)
+                end),
+                'fields', (
+                    select jsonb_object_agg(key, jsonb_build_array(c.custom_fields -> key, value))
+                    from jsonb_each(incoming.custom_fields) where c.custom_fields -> key is distinct from value),
+                'joined', case when outcome = 'u' then nullif(array(
+                    select unnest($4::uuid[]) except select m.list_id from list_membership m
+                    where m.account_id = $1 and m.contact_id = c.contact_id), '{}') end))
+            from contact c where c.account_id = $1 and c.contact_id = incoming.contact_id)
         end as image
     from incoming
     where outcome in ('c', 'u') or (outcome = 'h' and new_values and not suppressed)
@@ -220,23 +327,38 @@ reported as (
     insert into import_report (account_id, activity_id, row_number, reason, email)
     select $1, $8, row_number,
         coalesce(refused, 'superseded by line ' || superseded_by, case
+            when new_email_key = any($16::text[]) or new_sms_number = any($16::text[])
+                then 'the address is suppressed: its person was erased'
             when suppressed then 'the address is suppressed: its person unsubscribed'
             else 'the contact has unsubscribed' end),
-        coalesce(new_email, new_sms_number)
+        case when (new_email_key = any($16::text[]) or new_sms_number = any($16::text[])) is not true
+            then coalesce(new_email, new_sms_number) end
     from incoming where outcome in ('r', 'h') or superseded_by is not null
 ),
 noted as (
     insert into import_outcome (account_id, activity_id, first_row, outcomes, line_numbers, contact_ids)
     select $1, $8, $9,
-        string_agg(coalesce(i.outcome, case when r.problem is not null then 'r' else 'n' end), '' order by r.row_number),
-        array_agg(r.line_number order by r.row_number),
-        array_agg(case when i.outcome <> 'r' then coalesce(i.contact_id, case i.outcome when 'c' then i.new_id end) end
-            order by r.row_number)
-    from import_row r left join incoming i on i.row_number = r.row_number
-    where r.account_id = $1 and r.activity_id = $8 and r.row_number between $9 and $10
+        string_agg(outcome, '' order by row_number),
+        array_agg(line_number order by row_number),
+        array_agg(contact_id order by row_number)
+    from (
+        select row_number, line_number, outcome,
+            case when outcome <> 'r' then coalesce(contact_id, case outcome when 'c' then new_id end) end as contact_id
+        from incoming
+        union all
+        select row_number, line_number, 'n', contact_id
+        from unnest($12::integer[], $13::integer[], $14::uuid[]) unchanged (row_number, line_number, contact_id)
+        union all
+        select row_number, line_number, case when problem is not null then 'r' else 'n' end, null
+        from import_row
+        where account_id = $1 and activity_id = $8 and row_number between $9 and $10
+            and (superseded_by is not null or problem is not null)
+    ) outcomes
     having count(*) > 0
 )
-select outcome, count(*) as number from incoming group by outcome
+select outcome, count(*) as number, count(*) filter (
+    where contact_id is not null and contact_id not in (select unnest($15::uuid[]))) as not_locked
+from incoming group by outcome
 """
 
 
@@ -247,14 +369,26 @@ async def merge(
 
     Rows that were rejected or superseded before are in the outcomes that are stored, not in the answer.
     """
-    await tx.rows(_LOCK, account_id, act.activity_id, first, last)
-    suppressed = await _suppressed(tx, account_id, first, last, act)
-    rows = await tx.rows(
-        _INCOMING + CONSEQUENCES + _REPORTED,
+    ids = list(list_ids)
+    (compared,) = await tx.rows(_COMPARE, account_id, act.activity_id, ids, first, last)
+    rows: list[int] = compared["rows"]
+    lines: list[int] = compared["lines"]
+    unchanged: list[UUID] = compared["unchanged"]
+    others: list[UUID] = compared["others"]
+    if compared["by_number"]:  # two rows may be about one contact
+        rows, lines, unchanged, others = [], [], [], unchanged + others
+    await tx.execute(_LOCK, account_id, others)
+    suppressed, erased = await _suppressed(tx, account_id, first, last, act)
+    merged = await tx.rows(
+        _INCOMING
+        + (_FOLLOWED if compared["by_number"] else "null::integer")
+        + _CHANGED
+        + CONSEQUENCES
+        + _REPORTED,
         account_id,
         act.now,
         NO_ID,
-        list(list_ids),
+        ids,
         act.operation,
         act.request_id,
         act.token_id,
@@ -262,14 +396,25 @@ async def merge(
         first,
         last,
         suppressed,
+        rows,
+        lines,
+        unchanged,
+        others,
+        erased,
     )
-    return {OUTCOMES[row["outcome"]]: row["number"] for row in rows}
+    if any(row["not_locked"] for row in merged):
+        raise InTheWay
+    counts = {OUTCOMES[row["outcome"]]: row["number"] for row in merged}
+    counts["unchanged"] = counts.get("unchanged", 0) + len(rows)
+    return counts
 
 
-async def _suppressed(tx: Transaction, account_id: UUID, first: int, last: int, act: Act) -> list[str]:
-    """The addresses and numbers of these rows whose persons unsubscribed on a contact that no longer holds them."""
-    if not await tx.value("select exists (select from suppression where account_id = $1)", account_id):
-        return []
+async def _suppressed(
+    tx: Transaction, account_id: UUID, first: int, last: int, act: Act
+) -> tuple[list[str], list[str]]:
+    """The addresses and numbers of these rows that are suppressed, and those of them whose persons were erased."""
+    if not await suppression.any_entry(tx, account_id):
+        return [], []
     rows = await tx.rows(
         "select email_key, sms_number from import_row where account_id = $1 and activity_id = $2"
         " and row_number between $3 and $4 and superseded_by is null and problem is null",
@@ -278,18 +423,11 @@ async def _suppressed(tx: Transaction, account_id: UUID, first: int, last: int, 
         first,
         last,
     )
-    found: list[str] = []
+    suppressed: list[str] = []
+    erased: list[str] = []
     for channel, column in ((suppression.EMAIL, "email_key"), (suppression.SMS, "sms_number")):
-        by_hash = {
-            suppression.address_hmac(act.hash_key, account_id, channel, row[column]): row[column]
-            for row in rows
-            if row[column] is not None
-        }
-        hits = await tx.rows(
-            "select address_hmac from suppression where account_id = $1 and channel = $2 and address_hmac = any($3)",
-            account_id,
-            channel,
-            list(by_hash),
-        )
-        found += [by_hash[row["address_hmac"]] for row in hits]
-    return found
+        keys = {row[column] for row in rows} - {None}
+        found = await suppression.among(tx, act.hash_key, account_id, channel, keys)
+        suppressed += found
+        erased += [key for key, remembered in found.items() if remembered.erased_at is not None]
+    return suppressed, erased

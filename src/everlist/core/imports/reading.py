@@ -41,11 +41,12 @@ class Reading:
         activity: Activity,
         fields: Sequence[CustomField],
         *,
+        is_json: bool,
         sms_permission: str,
         vendor_limits: bool,
         now: datetime,
     ) -> None:
-        self._is_json = activity.kind == "contacts_json_import"
+        self._is_json = is_json
         self._prefix = f"{activity.account_id}\t{activity.activity_id}\t".encode()
         self._fields = fields
         self._sms_permission = sms_permission

@@ -1,0 +1,175 @@
+"""Erase again, from the erase ledger, whom a backup brought back."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import partial
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import msgspec
+
+from everlist import erase_ledger
+from everlist.core import receipts, suppression
+from everlist.core.erase.people import Subject, erasure_id_of, finish, hmac_of, locked, subject_of
+from everlist.core.ids import NO_ID
+from everlist.receipt import key_id
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from everlist.core.contacts import Act
+    from everlist.db import Database, Transaction
+
+CHUNK = 1_000
+SCANNED = 10_000
+
+
+class Repeated(msgspec.Struct):
+    """What came of the lines of the erase ledger."""
+
+    erasures: int = 0
+    """Done again."""
+    unreadable: int = 0
+    """Lines that were never finished: the machine stopped while it wrote them, before their erasures."""
+    other_key: int = 0
+    """Of the erasures: made under another secret key, so that their contacts are found by id alone."""
+
+
+_Missing = dict[UUID, list[erase_ledger.Line]]
+"""Lines, by account."""
+
+
+async def repeat_all(db: Database, act: Act, ledger: Path) -> Repeated:
+    """Do again the erasures that the erase ledger has and the database lacks.
+
+    A contact is found by its id, and by an address that it had before the erasure. `act` is who repeats.
+    """
+    repeated = Repeated()
+    missing: _Missing = defaultdict(list)
+    batch: _Missing = defaultdict(list)
+    for number, line in enumerate(erase_ledger.read(ledger), start=1):
+        if isinstance(line, erase_ledger.Unreadable):
+            repeated.unreadable += 1
+        else:
+            batch[line.account_id].append(line)
+        if number % SCANNED == 0:
+            await _add_missing(db, batch, missing)
+            batch.clear()
+            if sum(map(len, missing.values())) >= SCANNED:
+                await _repeat(db, missing, act, repeated)
+                missing.clear()
+    await _add_missing(db, batch, missing)
+    await _repeat(db, missing, act, repeated)
+    return repeated
+
+
+async def _add_missing(db: Database, batch: _Missing, missing: _Missing) -> None:
+    for account_id, lines in batch.items():
+        if new := await _missing(db, account_id, lines):
+            missing[account_id] += new
+
+
+async def _missing(db: Database, account_id: UUID, lines: list[erase_ledger.Line]) -> list[erase_ledger.Line]:
+    """Those of the lines that the database does not know; none where it does not know the account."""
+    if not await db.value("select exists (select from account where account_id = $1)", account_id):
+        return []
+    contact_ids = [line.contact_id for line in lines if line.contact_id is not None]
+    known = await receipts.done(db, account_id, [line.erasure_id for line in lines], contact_ids)
+    return [line for line in lines if line.erasure_id not in known and line.contact_id not in known]
+
+
+async def _repeat(db: Database, missing: _Missing, act: Act, repeated: Repeated) -> None:
+    key = key_id(act.hash_key)
+    for account_id, lines in missing.items():
+        matched = await _matched(db, account_id, lines, act)
+        for first in range(0, len(lines), CHUNK):
+            chunk = lines[first : first + CHUNK]
+            await db.write(
+                partial(_repeat_chunk, account_id=account_id, lines=chunk, matched=matched, act=act)
+            )
+        repeated.erasures += len(lines)
+        repeated.other_key += sum(line.key_id != key for line in lines)
+
+
+class _Match(msgspec.Struct):
+    """What a line of the ledger meets in the database."""
+
+    contact_ids: set[UUID] = msgspec.field(default_factory=set[UUID])
+    taken: set[bytes] = msgspec.field(default_factory=set[bytes])
+    """Addresses that came to a contact after the erasure: the person's own doing."""
+
+
+async def _matched(
+    db: Database, account_id: UUID, lines: list[erase_ledger.Line], act: Act
+) -> dict[UUID, _Match]:
+    """The contacts of these erasures, by erasure: one walk over the account's contacts."""
+    matched: dict[UUID, _Match] = {line.erasure_id: _Match() for line in lines}
+    by_contact = {line.contact_id: line for line in lines if line.contact_id is not None}
+    key = key_id(act.hash_key)
+    by_hash: dict[bytes, erase_ledger.Line] = {}
+    for line in lines:
+        if line.key_id == key:
+            by_hash |= {one.hmac: line for one in line.hashes}
+    after = NO_ID
+    while True:
+        rows = await db.rows(
+            "select contact_id, email_key, sms_number, created_at, coalesce(email_created_at, created_at) as email_at"
+            " from contact where account_id = $1 and contact_id > $2 order by contact_id limit $3",
+            account_id,
+            after,
+            SCANNED,
+        )
+        for row in rows:
+            if row["contact_id"] in by_contact:
+                matched[by_contact[row["contact_id"]].erasure_id].contact_ids.add(row["contact_id"])
+            for channel, address, at in (
+                (suppression.EMAIL, row["email_key"], row["email_at"]),
+                (suppression.SMS, row["sms_number"], row["created_at"]),
+            ):
+                hashed = hmac_of(account_id, channel, address, act) if address is not None else b""
+                line = by_hash.get(hashed)
+                if line is not None and at <= line.at:
+                    matched[line.erasure_id].contact_ids.add(row["contact_id"])
+                elif line is not None:
+                    matched[line.erasure_id].taken.add(hashed)
+        if len(rows) < SCANNED:
+            return matched
+        after = rows[-1]["contact_id"]
+
+
+async def _repeat_chunk(
+    tx: Transaction,
+    *,
+    account_id: UUID,
+    lines: list[erase_ledger.Line],
+    matched: dict[UUID, _Match],
+    act: Act,
+) -> None:
+    """Do some erasures again: of the contacts that they meet, and of the addresses that they name."""
+    key = key_id(act.hash_key)
+    met = {contact_id for line in lines for contact_id in matched[line.erasure_id].contact_ids}
+    found = await locked(tx, account_id, list(met))
+    left = dict(found)
+    subjects: list[Subject] = []
+    of: list[erase_ledger.Line] = []
+    for line in lines:
+        match = matched[line.erasure_id]
+        hashes = tuple(one for one in line.hashes if line.key_id == key and one.hmac not in match.taken)
+        subject = Subject(line.erasure_id, line.contact_id, hashes=hashes)
+        row = left.pop(line.contact_id, None) if line.contact_id else None
+        if row is not None:
+            own = subject_of(account_id, line.erasure_id, row, act)
+            known = {one.hmac for one in hashes}  # the line is newer: of an opt-out it says what held at last
+            more = tuple(one for one in own.hashes if one.hmac not in known)
+            subject = msgspec.structs.replace(own, hashes=hashes + more)
+        subjects.append(subject)
+        of.append(line)
+    for line in lines:
+        for contact_id in matched[line.erasure_id].contact_ids:
+            if (row := left.pop(contact_id, None)) is not None:
+                erasure_id = erasure_id_of(line.erasure_id, contact_id)
+                subjects.append(subject_of(account_id, erasure_id, row, act))
+                of.append(line)
+    reasons, dates = [line.reason for line in of], [line.at for line in of]
+    await finish(tx, account_id, subjects, found, reasons, dates=dates, act=act)

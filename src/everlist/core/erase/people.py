@@ -1,0 +1,332 @@
+"""Erase contacts, and addresses that no contact has.
+
+A contact is first deleted by the one way in which contacts change, so that counters and meter move as they do
+for any deletion; then its rows go. What other accounts hold, and what backups hold, is out of reach.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter, defaultdict
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, LiteralString
+from uuid import UUID
+
+import msgspec
+
+from everlist import erase_ledger
+from everlist.core import contacts, receipts, suppression
+from everlist.core.contacts.apply import Edit, edit
+from everlist.core.erase.places import PLACES, Place
+from everlist.core.ids import NO_ID
+from everlist.core.imports import upload
+from everlist.core.receipts import Erasure
+from everlist.db import Unavailable
+from everlist.receipt import Receipt, Removed, key_id, sign
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from everlist.core.contacts import Act
+    from everlist.core.contacts.identity import EmailAddress
+    from everlist.db import Row, Transaction
+
+_ORPHANED = timedelta(days=1)
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """One person, or one address that no contact has."""
+
+    erasure_id: UUID
+    contact_id: UUID | None = None
+    email: str | None = None
+    email_key: str | None = None
+    sms_number: str | None = None
+    hashes: tuple[erase_ledger.Hashed, ...] = ()
+
+
+_LISTS_OF: LiteralString = (
+    "array(select m.list_id from list_membership m where m.account_id = c.account_id"
+    " and m.contact_id = c.contact_id order by m.list_id)"
+)
+_DELETED = Edit(deleted_at="$2::timestamptz", lists_removed=_LISTS_OF)
+
+
+async def erase(
+    tx: Transaction, account_id: UUID, erasure_ids: dict[UUID, UUID], *, reason: str, act: Act
+) -> list[Erasure]:
+    """Erase the contacts that `erasure_ids` maps to the ids of their erasures, deleted ones too.
+
+    Contacts that do not exist are passed over. Raises Unavailable where the erase ledger cannot be written.
+    """
+    found = await locked(tx, account_id, list(erasure_ids))
+    subjects = [
+        subject_of(account_id, erasure_ids[contact_id], row, act) for contact_id, row in found.items()
+    ]
+    return await finish(tx, account_id, subjects, found, [reason] * len(subjects), act=act)
+
+
+async def suppress(
+    tx: Transaction,
+    account_id: UUID,
+    addresses: dict[UUID, EmailAddress],
+    *,
+    reason: str,
+    act: Act,
+) -> list[Erasure]:
+    """Erase what there is of addresses that no contact has, by the ids of their erasures, and suppress them."""
+    subjects = [
+        Subject(
+            erasure_id,
+            email=one.address,
+            email_key=one.key,
+            hashes=(
+                erase_ledger.Hashed(suppression.EMAIL, hmac_of(account_id, suppression.EMAIL, one.key, act)),
+            ),
+        )
+        for erasure_id, one in addresses.items()
+    ]
+    return await finish(tx, account_id, subjects, {}, [reason] * len(subjects), act=act)
+
+
+async def locked(tx: Transaction, account_id: UUID, contact_ids: Sequence[UUID]) -> dict[UUID, Row]:
+    """Those of the contacts that exist, locked until the transaction ends."""
+    rows = await tx.rows(
+        "select c.contact_id, c.email, c.email_key, c.sms_number, c.deleted_at,"
+        " case when c.opt_out_source = 'Contact' then c.opt_out_at end as opted_out_at,"
+        " c.sms_channel #>> '{sms_channel_consents,0,opt_out_source}' as sms_opted_out_by,"
+        " (c.sms_channel #>> '{sms_channel_consents,0,opt_out_date}')::timestamptz as sms_opted_out_at"
+        " from contact c where c.account_id = $1 and c.contact_id = any($2::uuid[]) order by c.contact_id for update",
+        account_id,
+        contact_ids,
+    )
+    return {row["contact_id"]: row for row in rows}
+
+
+async def _delete(tx: Transaction, account_id: UUID, contact_ids: Sequence[UUID], act: Act) -> None:
+    """Delete contacts as contact_delete does; no image of them stays."""
+    if act.activity_id is None:
+        for contact_id in contact_ids:
+            await contacts.delete(tx, account_id, contact_id, act=act)
+        return
+    await edit(tx, account_id, contact_ids, _DELETED, act)
+    await tx.execute(
+        "delete from before_image where account_id = $1 and activity_id = $2", account_id, act.activity_id
+    )
+
+
+class _Tally:
+    """What was removed, by erasure."""
+
+    def __init__(self, subjects: Sequence[Subject]) -> None:
+        self._erasure_of = {one.contact_id: one.erasure_id for one in subjects}
+        self._all = [one.erasure_id for one in subjects]
+        self._removed: dict[UUID, list[Removed]] = defaultdict(list)
+        self._kept: dict[UUID, list[Removed]] = defaultdict(list)
+
+    def add(self, table: str, what: str, rows: Iterable[Row], *, kept: bool = False) -> None:
+        """Note the numbers of a place."""
+        for row in rows:
+            self.note(table, what, row["whose"], row["number"], kept=kept)
+
+    def note(self, table: str, what: str, whose: UUID | None, number: int, *, kept: bool = False) -> None:
+        """Note a number of one contact or erasure, or of all where `whose` is None."""
+        if number:
+            erasures = self._all if whose is None else [self._erasure_of.get(whose, whose)]
+            for erasure_id in erasures:
+                (self._kept if kept else self._removed)[erasure_id].append(Removed(table, what, number))
+
+    def of(self, erasure_id: UUID) -> tuple[tuple[Removed, ...], tuple[Removed, ...]]:
+        """(removed, kept)."""
+        return tuple(self._removed[erasure_id]), tuple(self._kept[erasure_id])
+
+
+async def finish(
+    tx: Transaction,
+    account_id: UUID,
+    subjects: Sequence[Subject],
+    found: dict[UUID, Row],
+    reasons: Sequence[str],
+    *,
+    dates: Sequence[datetime] = (),
+    act: Act,
+) -> list[Erasure]:
+    """Delete the subjects' contacts, which are `found` and locked; empty every place; suppress; sign.
+
+    `reasons` go with the subjects, and so do `dates` where what was done at these moments is repeated; what is
+    done for the first time is written to the erase ledger.
+    """
+    if not subjects:
+        return []
+    tally = _Tally(subjects)
+    on_lists = await tx.rows(
+        "select contact_id as whose, count(*) as number from list_membership"
+        " where account_id = $1 and contact_id = any($2::uuid[]) group by contact_id",
+        account_id,
+        list(found),
+    )
+    tally.add("list_membership", "memberships of lists", on_lists)
+    live = [contact_id for contact_id, row in found.items() if row["deleted_at"] is None]
+    await _delete(tx, account_id, live, act)
+    await tx.execute("set local statement_timeout = 0")  # however much an account has kept
+    await tx.execute("select set_config('everlist.erasure', $1, true)", str(subjects[0].erasure_id))
+    # Exports that run now see the person: they notice this, and begin again. It comes before the files are looked at,
+    # so that the file of one which ends meanwhile is there.
+    await tx.execute(
+        "update activity set position = position ||"
+        " jsonb_build_object('erasures', coalesce((position ->> 'erasures')::bigint, 0) + 1)"
+        " where account_id = $1 and kind = 'contact_exports' and state = 'processing'",
+        account_id,
+    )
+    if act.mail_folder is not None:
+        contact_ids = [one.contact_id for one in subjects if one.contact_id is not None]
+        for contact_id, number in (
+            await asyncio.to_thread(_unlink_mail, act.mail_folder, contact_ids)
+        ).items():
+            tally.note("files", "mails kept in the data directory", contact_id, number)
+    for place in PLACES:
+        tally.add(place.table, place.what, await _emptied(tx, account_id, place, subjects), kept=place.kept)
+    if found:
+        await tx.execute(
+            "insert into counter_delta (account_id, name, subject, change) values ($1, 'contacts.deleted', $2, $3)",
+            account_id,
+            NO_ID,
+            -len(found),
+        )
+    await upload.sweep(tx, account_id, before=act.now - _ORPHANED)
+    waiting = await tx.value(
+        "select count(distinct activity_id) from upload_part where account_id = $1", account_id
+    )
+    what = (
+        "uploads not imported yet: what they have of the person is held back, and they go when they have run"
+    )
+    tally.note("upload_part", what, None, waiting, kept=True)
+    moments = dates or [act.now] * len(subjects)
+    await _remember(tx, account_id, subjects, moments, tally)
+    erasures = [
+        _signed(account_id, subject, tally, act, reason=reason, at=at, repeated=bool(dates))
+        for subject, reason, at in zip(subjects, reasons, moments, strict=True)
+    ]
+    await receipts.add(tx, account_id, erasures)
+    if act.erase_ledger is not None and not dates:
+        await _write_ledger(act.erase_ledger, account_id, subjects, erasures, act)
+    return erasures
+
+
+async def _write_ledger(
+    path: Path, account_id: UUID, subjects: Sequence[Subject], erasures: Sequence[Erasure], act: Act
+) -> None:
+    """The last thing before the commit."""
+    key = key_id(act.hash_key)
+    lines = [
+        erase_ledger.Line(
+            one.erasure_id, account_id, one.erased_at, one.reason, key, one.contact_id, subject.hashes
+        )
+        for subject, one in zip(subjects, erasures, strict=True)
+    ]
+    try:
+        await asyncio.to_thread(erase_ledger.append, path, lines)
+    except erase_ledger.Unwritable as error:
+        raise Unavailable(str(error)) from error
+
+
+def _unlink_mail(folder: Path, contact_ids: Sequence[UUID]) -> Counter[UUID]:
+    """Take away the mails to these contacts; their files begin with the id of the contact."""
+    gone: Counter[UUID] = Counter()
+    wanted = {str(one): one for one in contact_ids}
+    for file in folder.glob("*.eml"):
+        contact_id = wanted.get(file.name.lstrip(".").partition(".")[0])
+        if contact_id is not None:
+            file.unlink(missing_ok=True)
+            gone[contact_id] += 1
+    return gone
+
+
+async def _emptied(
+    tx: Transaction, account_id: UUID, place: Place, subjects: Sequence[Subject]
+) -> Sequence[Row]:
+    if place.by == "address":
+        addressed = [one for one in subjects if one.email_key or one.sms_number]
+        if not addressed:
+            return []
+        return await tx.rows(
+            place.sql,
+            account_id,
+            [one.erasure_id for one in addressed],
+            [one.email for one in addressed],
+            [one.email_key for one in addressed],
+            [one.sms_number for one in addressed],
+        )
+    contact_ids = [one.contact_id for one in subjects if one.contact_id is not None]
+    return await tx.rows(place.sql, account_id, contact_ids) if contact_ids else []
+
+
+async def _remember(
+    tx: Transaction, account_id: UUID, subjects: Sequence[Subject], moments: Sequence[datetime], tally: _Tally
+) -> None:
+    """Suppress the addresses of the subjects, each for the erasure, and for an opt-out of its person."""
+    for channel in (suppression.EMAIL, suppression.SMS):
+        erased: dict[bytes, datetime] = {}
+        opted_out: dict[bytes, datetime] = {}
+        for subject, at in zip(subjects, moments, strict=True):
+            for one in subject.hashes:
+                if one.channel == channel:
+                    erased[one.hmac] = at
+                    tally.note("suppression", f"a keyed hash ({channel})", subject.erasure_id, 1, kept=True)
+                    if one.unsubscribed_at is not None:
+                        opted_out[one.hmac] = one.unsubscribed_at
+        await suppression.add_all(tx, account_id, channel, erased, reason=suppression.ERASURE)
+        await suppression.add_all(tx, account_id, channel, opted_out, reason=suppression.UNSUBSCRIBE)
+
+
+def _signed(
+    account_id: UUID, subject: Subject, tally: _Tally, act: Act, *, reason: str, at: datetime, repeated: bool
+) -> Erasure:
+    removed, kept = tally.of(subject.erasure_id)
+    receipt = Receipt(
+        subject.erasure_id,
+        account_id,
+        at,
+        reason,
+        removed,
+        kept,
+        subject.contact_id,
+        act.activity_id,
+        act.request_id,
+        act.now if repeated else None,
+    )
+    signed = sign(receipt, act.hash_key)
+    return Erasure(subject.erasure_id, at, reason, signed, subject.contact_id, act.activity_id)
+
+
+def subject_of(account_id: UUID, erasure_id: UUID, row: Row, act: Act) -> Subject:
+    hashes = _hashes(account_id, row, act)
+    return Subject(erasure_id, row["contact_id"], row["email"], row["email_key"], row["sms_number"], hashes)
+
+
+def hmac_of(account_id: UUID, channel: str, address_key: str, act: Act) -> bytes:
+    return suppression.address_hmac(act.hash_key, account_id, channel, address_key)
+
+
+def _hashes(account_id: UUID, row: Row, act: Act) -> tuple[erase_ledger.Hashed, ...]:
+    """The addresses of a contact as the suppression list and the erase ledger know them."""
+    hashes: list[erase_ledger.Hashed] = []
+    if row["email_key"] is not None:
+        hashed = hmac_of(account_id, suppression.EMAIL, row["email_key"], act)
+        hashes.append(erase_ledger.Hashed(suppression.EMAIL, hashed, row["opted_out_at"]))
+    if row["sms_number"] is not None:
+        hashed = hmac_of(account_id, suppression.SMS, row["sms_number"], act)
+        by_person = row["sms_opted_out_by"] == "Contact"
+        at = (row["sms_opted_out_at"] or act.now) if by_person else None
+        hashes.append(erase_ledger.Hashed(suppression.SMS, hashed, at))
+    return tuple(hashes)
+
+
+def erasure_id_of(activity_id: UUID, contact_id: UUID) -> UUID:
+    """The same for the same, however often a chunk is tried; in the order of the activities."""
+    digest = hashlib.sha256(activity_id.bytes + contact_id.bytes).digest()
+    number = int.from_bytes(activity_id.bytes[:6] + digest[:10])
+    number = number & ~(0xF << 76) | 7 << 76  # version 7
+    return UUID(int=number & ~(0x3 << 62) | 0x2 << 62)

@@ -1,0 +1,262 @@
+"""The outbox: mail is queued in the transaction that wants it, and sent by a worker.
+
+A claim moves the mail's due time on by a lease, so a killed worker's mail comes up again. What must not
+happen twice is the handing over: right before the text of the mail goes out, the worker marks it `sending`.
+If it then dies, or the connection breaks before the server's answer, nobody knows whether the server took
+the mail, and it is given up rather than sent twice. Whatever fails before that mark, or is refused by the
+server after it, is tried again.
+
+A mail that was taken is deleted. A mail that is given up loses its address and its token.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import msgspec
+
+from everlist.core.ids import new_id
+
+if TYPE_CHECKING:
+    from everlist.db import Queries, Transaction
+
+MAIL_CHANNEL = "everlist_mail"
+LEASE = timedelta(minutes=5)
+FIRST_RETRY = timedelta(seconds=30)
+LAST_RETRY = timedelta(hours=1)
+GIVEN_UP_AFTER = timedelta(days=2)
+DEAD_KEPT = timedelta(days=30)
+"""How long a mail that was given up is counted."""
+
+UNKNOWN = "unknown"
+"""The last error of a mail of which nobody knows whether the server took it."""
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """A mail that this worker may send."""
+
+    account_id: UUID
+    mail_id: UUID
+    claim_id: UUID
+
+
+class Mail(msgspec.Struct, frozen=True):
+    """What a mail is made of."""
+
+    account_id: UUID
+    mail_id: UUID
+    contact_id: UUID
+    confirmation_id: UUID
+    kind: str
+    """The kind of the confirmation."""
+    address: str
+    link_token: str
+    message_id: str
+    queued_at: datetime
+    attempts: int
+    expires_at: datetime
+    list_names: list[str]
+
+
+async def queue(
+    tx: Transaction,
+    account_id: UUID,
+    contact_id: UUID,
+    confirmation_id: UUID,
+    *,
+    address: str,
+    link_token: str,
+    now: datetime,
+) -> None:
+    """Queue the mail that puts the question; it goes out if the transaction commits."""
+    mail_id = new_id()
+    await tx.execute(
+        "insert into mail (account_id, mail_id, contact_id, confirmation_id, state, address, link_token, queued_at)"
+        " values ($1, $2, $3, $4, 'waiting', $5, $6, $7)",
+        account_id,
+        mail_id,
+        contact_id,
+        confirmation_id,
+        address,
+        link_token,
+        now,
+    )
+    await tx.execute(
+        "insert into mail_due (account_id, mail_id, due_at) values ($1, $2, $3)", account_id, mail_id, now
+    )
+    await tx.execute("select pg_notify($1, '')", MAIL_CHANNEL)
+
+
+async def claim(tx: Transaction, *, now: datetime) -> Claimed | None:
+    """Claim the mail that has been due longest; None where none is due."""
+    claim_id = new_id()
+    row = await tx.row(
+        """
+        update mail_due set due_at = $2, claimed_by = $3
+        where (account_id, mail_id) = (
+            select account_id, mail_id from mail_due where due_at <= $1 order by due_at limit 1 for update skip locked
+        )
+        returning account_id, mail_id
+        """,
+        now,
+        now + LEASE,
+        claim_id,
+    )
+    return Claimed(row["account_id"], row["mail_id"], claim_id) if row else None
+
+
+async def take(tx: Transaction, claimed: Claimed, *, now: datetime) -> Mail | None:
+    """The claimed mail; None where it is not to be sent any more, which is then settled.
+
+    That is so where its question was answered or replaced meanwhile, and where a worker died while it
+    handed the mail over.
+    """
+    row = await tx.row(
+        """
+        select m.*, c.kind, c.message_id, c.expires_at,
+            c.replaced_at is null and c.confirmed_at is null and c.refused_at is null and c.expires_at > $3 as open,
+            array(
+                select l.name from contact_list l
+                where l.account_id = m.account_id and l.deleted_at is null and (l.list_id = any(c.list_ids)
+                    or c.kind = 'sign_up' and l.list_id in (
+                        select s.list_id from list_membership s
+                        where s.account_id = m.account_id and s.contact_id = m.contact_id))
+                order by l.name
+            ) as list_names
+        from mail m join confirmation c on c.account_id = m.account_id and c.contact_id = m.contact_id
+            and c.confirmation_id = m.confirmation_id
+        where m.account_id = $1 and m.mail_id = $2 and m.state <> 'dead'
+        """,
+        claimed.account_id,
+        claimed.mail_id,
+        now,
+    )
+    if row is None or not row["open"]:
+        await _forget(tx, claimed.account_id, claimed.mail_id)
+        return None
+    if row["state"] == "sending":
+        await give_up(tx, claimed, UNKNOWN)
+        return None
+    return Mail(
+        row["account_id"],
+        row["mail_id"],
+        row["contact_id"],
+        row["confirmation_id"],
+        row["kind"],
+        row["address"],
+        row["link_token"],
+        row["message_id"],
+        row["queued_at"],
+        row["attempts"],
+        row["expires_at"],
+        row["list_names"],
+    )
+
+
+async def mark_sending(tx: Transaction, claimed: Claimed) -> bool:
+    """Mark that the mail is being handed over; False where the claim has passed to another, or the mail is gone."""
+    marked = await tx.value(
+        """
+        update mail m set state = 'sending' from mail_due d
+        where m.account_id = $1 and m.mail_id = $2 and m.state = 'waiting'
+            and d.account_id = m.account_id and d.mail_id = m.mail_id and d.claimed_by = $3
+        returning true
+        """,
+        claimed.account_id,
+        claimed.mail_id,
+        claimed.claim_id,
+    )
+    return marked is True
+
+
+async def sent(tx: Transaction, mail: Mail, *, now: datetime) -> None:
+    """The server took the mail."""
+    await tx.execute(
+        "update confirmation set sent_at = $4 where account_id = $1 and contact_id = $2 and confirmation_id = $3",
+        mail.account_id,
+        mail.contact_id,
+        mail.confirmation_id,
+        now,
+    )
+    await _forget(tx, mail.account_id, mail.mail_id)
+
+
+async def try_later(tx: Transaction, claimed: Claimed, mail: Mail, error: str, *, now: datetime) -> bool:
+    """The mail was not taken, for now: it waits, longer each time; False where it is given up.
+
+    `error` is the kind of error or the server's code.
+    """
+    if now - mail.queued_at >= GIVEN_UP_AFTER:
+        await give_up(tx, claimed, error)
+        return False
+    delay = min(FIRST_RETRY * 2 ** min(mail.attempts, 10), LAST_RETRY)
+    await tx.execute(
+        "update mail set state = 'waiting', attempts = attempts + 1, last_error = $3"
+        " where account_id = $1 and mail_id = $2 and state <> 'dead'",
+        mail.account_id,
+        mail.mail_id,
+        error,
+    )
+    await tx.execute(
+        "update mail_due set due_at = $4, claimed_by = null"
+        " where account_id = $1 and mail_id = $2 and claimed_by = $3",
+        mail.account_id,
+        mail.mail_id,
+        claimed.claim_id,
+        now + delay,
+    )
+    return True
+
+
+async def give_up(tx: Transaction, claimed: Claimed, error: str) -> None:
+    """The mail will not be sent: it stays to be counted, without its address and its token.
+
+    A resubscribe mail that certainly never went out may be asked for again.
+    """
+    row = await tx.row(
+        "update mail set state = 'dead', address = null, link_token = null, last_error = $3"
+        " where account_id = $1 and mail_id = $2 returning contact_id, confirmation_id",
+        claimed.account_id,
+        claimed.mail_id,
+        error,
+    )
+    await tx.execute(
+        "delete from mail_due where account_id = $1 and mail_id = $2", claimed.account_id, claimed.mail_id
+    )
+    if row is not None and error != UNKNOWN:
+        await tx.execute(
+            """
+            delete from resubscribe_request r using confirmation c
+            where r.account_id = $1 and r.contact_id = $2 and c.account_id = r.account_id
+                and c.contact_id = r.contact_id and c.confirmation_id = $3 and c.kind = 'resubscribe'
+            """,
+            claimed.account_id,
+            row["contact_id"],
+            row["confirmation_id"],
+        )
+
+
+async def _forget(tx: Transaction, account_id: UUID, mail_id: UUID) -> None:
+    await tx.execute("delete from mail where account_id = $1 and mail_id = $2", account_id, mail_id)
+    await tx.execute("delete from mail_due where account_id = $1 and mail_id = $2", account_id, mail_id)
+
+
+async def count_waiting(db: Queries) -> int:
+    """How many mails wait to be sent, on the whole server."""
+    return await db.value("select count(*) from mail_due")
+
+
+async def count_dead(db: Queries, account_id: UUID) -> int:
+    """How many mails of the account were given up within the last DEAD_KEPT."""
+    return await db.value("select count(*) from mail where account_id = $1 and state = 'dead'", account_id)
+
+
+async def sweep(db: Queries, account_id: UUID, *, before: datetime) -> None:
+    """Forget the mails that were given up and had been queued before `before`."""
+    await db.value(
+        "delete from mail where account_id = $1 and state = 'dead' and queued_at < $2 returning null",
+        account_id,
+        before,
+    )

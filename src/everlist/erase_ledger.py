@@ -1,0 +1,121 @@
+"""The erase ledger: a file outside the database with one JSON line for each erasure, and no address in it.
+
+A backup brings back whom it holds. A server that starts on a restored database reads here whom it has to erase
+again. A line is on the disk before its erasure commits, so there is none too few; one too many, of an erasure
+that then failed, does no harm. Several processes of one machine may append to one file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import msgspec
+
+from everlist.errors import EverlistError, StartError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+class Unwritable(EverlistError):
+    """The ledger cannot be written, so nothing may be erased."""
+
+
+class Hashed(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An address as the suppression list knows it."""
+
+    channel: str
+    hmac: bytes
+    unsubscribed_at: datetime | None = None
+    """When its person had unsubscribed."""
+
+
+class Line(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One erasure."""
+
+    erasure_id: UUID
+    account_id: UUID
+    at: datetime
+    reason: str
+    key_id: str
+    """Of the secret key that the HMACs are made with."""
+    contact_id: UUID | None = None
+    hashes: tuple[Hashed, ...] = ()
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """A line that is none: the machine stopped in the middle of writing it."""
+
+    number: int
+
+
+_decode = msgspec.json.Decoder(Line).decode
+
+
+def check(path: Path) -> None:
+    """Raise StartError unless lines can be appended to the file; it is made if need be."""
+    try:
+        os.close(_open(path))
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        message = f"the erase ledger {path} cannot be written: {reason}; EVERLIST_ERASE_LEDGER names it"
+        raise StartError(message) from error
+
+
+def append(path: Path, lines: Iterable[Line]) -> None:
+    """Add lines; they are on the disk when this returns. Raises Unwritable, and then none of them counts."""
+    text = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+    if not text:
+        return
+    try:
+        file = _open(path)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            size = os.fstat(file).st_size
+            if size and os.pread(file, 1, size - 1) != b"\n":
+                text = b"\n" + text  # the end of a line that was never finished
+            _write(file, text)
+            os.fsync(file)
+        finally:
+            os.close(file)
+    except OSError as error:
+        message = f"the erase ledger cannot be written: {error.strerror or type(error).__name__}"
+        raise Unwritable(message) from error
+
+
+def read(path: Path) -> Iterator[Line | Unreadable]:
+    """Every line, in order; nothing where there is no file."""
+    try:
+        with path.open("rb") as file:
+            for number, text in enumerate(file, start=1):
+                if text.strip():
+                    try:
+                        yield _decode(text)
+                    except (msgspec.MsgspecError, UnicodeDecodeError):
+                        yield Unreadable(number)
+    except FileNotFoundError:
+        return
+
+
+def _open(path: Path) -> int:
+    flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
+    try:
+        return os.open(path, flags)
+    except FileNotFoundError:
+        file = os.open(path, flags | os.O_CREAT, 0o600)
+        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(directory)  # so that the file's name outlasts a crash too
+        finally:
+            os.close(directory)
+        return file
+
+
+def _write(file: int, text: bytes) -> None:
+    while text:
+        text = text[os.write(file, text) :]

@@ -1,0 +1,169 @@
+"""/everlist/v1/erasures, and the calls that erase. What stays of a person is in everlist.core.erase."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import msgspec
+from msgspec import field
+from starlette.responses import JSONResponse
+
+from everlist import receipt
+from everlist.core import activities, contacts, erase, lists, receipts
+from everlist.core.ids import new_id
+from everlist.errors import NotFound
+from everlist.ext.activities import activity_out
+from everlist.rest import VALIDATION, Failure, Links, invalid, json_response, whole_seconds
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from everlist.core.contacts import Act
+    from everlist.core.contacts.identity import EmailAddress
+    from everlist.db import Transaction
+    from everlist.rest import Call
+
+MAX_REASON = 255
+MAX_CONTACTS = 500
+MAX_LISTS = 50
+
+_ADDRESS = re.compile(r"\S@\S")
+
+
+class ErasuresOut(msgspec.Struct, omit_defaults=True):
+    erasures: Sequence[receipts.Erasure]
+    links: Links | None = field(default=None, name="_links")
+
+
+def _out(erasure: receipts.Erasure) -> receipts.Erasure:
+    return msgspec.structs.replace(erasure, erased_at=whole_seconds(erasure.erased_at))
+
+
+def checked_reason(reason: str | None, *, required: bool = False) -> str:
+    """The reason, which names nobody; 400 where it has an address, is too long, or is missing and required."""
+    text = (reason or "").strip()
+    if required and not text:
+        raise Failure(400, VALIDATION, "reason is missing")
+    if len(text) > MAX_REASON or "\0" in text:
+        raise Failure(400, VALIDATION, f"reason does not have a valid value: at most {MAX_REASON} characters")
+    if _ADDRESS.search(text):
+        raise Failure(
+            400, VALIDATION, "reason does not have a valid value: it is kept, so it must hold no address"
+        )
+    return text
+
+
+def _act(call: Call) -> Act:
+    settings = call.settings
+    return msgspec.structs.replace(
+        call.act, erase_ledger=settings.erase_ledger, mail_folder=settings.mail_folder
+    )
+
+
+async def erase_contact(call: Call) -> Response:
+    """DELETE /contacts/{contact_id}: erase one person, also a deleted one; answers with the receipt."""
+    contact_id = call.path_id("contact_id")
+    reason = checked_reason(call.query().text("reason"))
+    act, erasure_id = _act(call), new_id()
+
+    async def operation(tx: Transaction) -> list[receipts.Erasure]:
+        return await erase.erase(tx, call.account_id, {contact_id: erasure_id}, reason=reason, act=act)
+
+    erased = await call.write(operation)
+    if not erased:
+        message = f"no contact has the id {contact_id}"
+        raise NotFound(message)
+    return json_response(_out(erased[0]))
+
+
+class ContactEraseIn(msgspec.Struct):
+    contact_ids: tuple[UUID, ...] | None = None
+    email_addresses: tuple[str, ...] | None = None
+    list_ids: tuple[UUID, ...] | None = None
+    reason: str | None = None
+
+
+async def post_contact_erase(call: Call) -> Response:
+    """POST /activities/contact_erase. Addresses that no contact has are suppressed at once."""
+    body = await call.body(ContactEraseIn)
+    reason = checked_reason(body.reason, required=True)
+    given = [name for name in ("contact_ids", "email_addresses", "list_ids") if getattr(body, name)]
+    if len(given) != 1:
+        text = "contact_ids, email_addresses, list_ids are mutually exclusive, exactly one is needed"
+        raise Failure(400, VALIDATION, text)
+    most = MAX_LISTS if body.list_ids else MAX_CONTACTS
+    if len(set(getattr(body, given[0]))) > most:
+        raise Failure(400, VALIDATION, f"{given[0]} does not have a valid value: at most {most}")
+    addresses = _addresses(body.email_addresses or ())
+    erasure_ids = {key: new_id() for key in addresses}
+    act = _act(call)
+
+    async def operation(tx: Transaction) -> activities.Activity:
+        account_id = call.account_id
+        list_ids = tuple(dict.fromkeys(body.list_ids or ()))
+        unknown = set(list_ids) - await lists.lock_live(tx, account_id, list_ids)
+        if unknown:
+            text = f"list_ids does not have a valid value: no list has the id {min(unknown)}"
+            raise Failure(400, VALIDATION, text)
+        contact_ids = tuple(dict.fromkeys(body.contact_ids or ()))
+        held = await erase.holders(tx, account_id, list(addresses.values())) if addresses else {}
+        nobodys = {erasure_ids[key]: one for key, one in addresses.items() if key not in held}
+        await erase.suppress(tx, account_id, nobodys, reason=reason, act=act)
+        request = erase.EraseRequest(
+            reason,
+            None if list_ids else contact_ids or tuple(held.values()),
+            list_ids or None,
+            erase.hashed_addresses(account_id, [addresses[key] for key in held], act),
+            erase.hashed_addresses(account_id, nobodys.values(), act),
+        )
+        return await activities.create(
+            tx,
+            account_id,
+            erase.KIND,
+            request,
+            operation=act.operation,
+            now=act.now,
+            counts={"suppressed_count": len(nobodys)} if addresses else None,
+            request_id=act.request_id,
+            token_id=act.token_id,
+        )
+
+    return json_response(activity_out(await call.write(operation)), 201)
+
+
+def _addresses(texts: Sequence[str]) -> dict[str, EmailAddress]:
+    """The addresses by their keys; 400 where one is none."""
+    parsed = [contacts.parse_email(text) for text in texts]
+    if None in parsed:
+        raise invalid(f"email_addresses[{parsed.index(None)}]")
+    return {one.key: one for one in parsed if one is not None}
+
+
+async def get_erasures(call: Call) -> Response:
+    """GET /erasures: the receipts, newest first; `activity_id` gives those of one bulk erasure."""
+    query = call.query()
+    of_activity = query.ids("activity_id", most=1)
+    page = await receipts.page(
+        call.db,
+        call.account_id,
+        limit=query.integer("limit", default=50, low=1, high=500),
+        from_id=query.from_id,
+        activity_id=of_activity[0] if of_activity else None,
+    )
+    links = query.links(page.next_id, "limit", "activity_id")
+    return json_response(ErasuresOut([_out(one) for one in page.items], links))
+
+
+async def get_erasure(call: Call) -> Response:
+    """GET /erasures/{erasure_id}: one receipt."""
+    found = await receipts.get(call.db, call.account_id, call.path_id("erasure_id"))
+    return json_response(_out(found))
+
+
+async def get_keys(request: Request) -> Response:
+    """GET /keys: the public keys of the receipts, as a JWKS. No token is needed."""
+    return JSONResponse(receipt.public_keys(request.app.state.hash_key))

@@ -1,0 +1,122 @@
+"""PUT /everlist/v1/contact_lists/{list_id}/members: the list becomes exactly the body."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from everlist.core import activities, lists
+from everlist.core.activities import Unusable
+from everlist.core.ids import new_id
+from everlist.core.imports.upload import Upload
+from everlist.core.replace import KIND, LEAVERS, UNLIST, ReplaceRequest, preview
+from everlist.errors import NotFound
+from everlist.ext.activities import activity_out
+from everlist.rest import VALIDATION, Failure, invalid, json_response
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from starlette.responses import Response
+
+    from everlist.db import Transaction
+    from everlist.rest import Call
+
+
+class MembersIn(msgspec.Struct):
+    import_data: list[msgspec.Raw] | None = None
+
+
+async def replace_members(call: Call) -> Response:
+    """PUT /contact_lists/{list_id}/members, a CSV file or `{"import_data": […]}`.
+
+    Answers 201 with the activity, or with `dry_run=true` 200 with the difference, and nothing is changed.
+    """
+    list_id = call.path_id("list_id")
+    query = call.query()
+    dry_run = query.boolean("dry_run")
+    content_type = call.content_type.partition(";")[0].strip().lower()
+    if content_type not in ("text/csv", "application/json"):
+        raise Failure(415, VALIDATION, "Content-Type must be text/csv or application/json")
+    request = ReplaceRequest(
+        (list_id,),
+        vendor_limits=call.settings.vendor_import_limits,
+        is_json=content_type == "application/json",
+        leavers=query.one_of("leavers", LEAVERS) or UNLIST,
+        max_removed_percent=_percent(query.text("max_removed_percent")),
+    )
+    if (await lists.get(call.db, call.account_id, list_id)).deleted_at is not None:
+        raise _no_list(list_id)
+    activity_id = new_id()
+    upload = Upload(call.db, call.account_id, activity_id, now=call.now)
+    try:
+        await _store(call, upload, is_json=request.is_json)
+        if not dry_run:
+            made = await _queue(call, request, activity_id)
+            return json_response(activity_out(made), 201)
+        difference = await preview(call.db, call.account_id, activity_id, request, call.act)
+    except Unusable as error:
+        await upload.discard()
+        raise Failure(400, VALIDATION, f"the file was refused: {error}") from error
+    except BaseException:
+        await upload.discard()
+        raise
+    await upload.discard()
+    return json_response(difference)
+
+
+def _percent(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        percent = float(text)
+    except ValueError:
+        raise invalid("max_removed_percent") from None
+    if not (math.isfinite(percent) and 0 <= percent <= 100):
+        raise invalid("max_removed_percent")
+    return percent
+
+
+async def _store(call: Call, upload: Upload, *, is_json: bool) -> None:
+    """Keep the body for whoever reads it."""
+    if is_json:
+        items = (await call.body(MembersIn)).import_data
+        if items is None:
+            raise Failure(400, VALIDATION, "import_data is missing")
+        for item in items:
+            if not bytes(item).lstrip().startswith(b"{"):
+                raise invalid("import_data")
+            await upload.write(msgspec.json.format(bytes(item), indent=-1) + b"\n")
+    else:
+        async for data in call.stream():
+            await upload.write(data)
+    if upload.size == 0:
+        raise Failure(400, VALIDATION, "the body is empty: a list is emptied by removing everybody from it")
+    await upload.finish()
+
+
+async def _queue(call: Call, request: ReplaceRequest, activity_id: UUID) -> activities.Activity:
+    act = call.act
+
+    async def operation(tx: Transaction) -> activities.Activity:
+        if not await lists.lock_live(tx, call.account_id, request.list_ids):
+            raise _no_list(request.list_ids[0])
+        return await activities.create(
+            tx,
+            call.account_id,
+            KIND,
+            request,
+            operation=act.operation,
+            now=act.now,
+            request_id=act.request_id,
+            token_id=act.token_id,
+            activity_id=activity_id,
+        )
+
+    return await call.write(operation)
+
+
+def _no_list(list_id: UUID) -> NotFound:
+    return NotFound(f"no list has the id {list_id}")

@@ -1,0 +1,29 @@
+"""/everlist/v1/account/settings: what an account decides for itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from everlist.core import accounts
+from everlist.rest import json_response
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from everlist.db import Transaction
+    from everlist.rest import Call
+
+
+async def get_settings(call: Call) -> Response:
+    """GET /account/settings."""
+    return json_response(await accounts.settings(call.db, call.account_id))
+
+
+async def change_settings(call: Call) -> Response:
+    """PATCH /account/settings: what is left out stays; null takes away. Answers with all of them."""
+    change = await call.body(accounts.SettingsChange)
+
+    async def operation(tx: Transaction) -> accounts.AccountSettings:
+        return await accounts.change_settings(tx, call.account_id, change)
+
+    return json_response(await call.write(operation))

@@ -1,0 +1,62 @@
+"""A mail as bytes. RFC 5322, 2045 and, for Auto-Submitted, 3834."""
+
+from __future__ import annotations
+
+import unicodedata
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import jinja2
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from everlist.core.accounts import AccountSettings
+    from everlist.core.outbox import Mail
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("everlist.mail"),
+    autoescape=jinja2.select_autoescape(("html",)),
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_SUBJECTS = {
+    "sign_up": "Please confirm your subscription to {}",
+    "resubscribe": "Would you like to hear from {} again?",
+}
+
+
+def compose(mail: Mail, account: AccountSettings, *, public_url: str, now: datetime) -> tuple[str, bytes]:
+    """(envelope sender, message). Its Message-ID was fixed when it was queued."""
+    name = _one_line(account.name)
+    sender = account.sender_email or f"no-reply@{urlsplit(public_url).hostname or 'localhost'}"
+    values = {
+        "kind": mail.kind,
+        "name": name,
+        "lists": [_one_line(one) for one in mail.list_names],
+        "url": f"{public_url}/confirm/{mail.link_token}",
+        "until": mail.expires_at,
+        "postal_address": account.postal_address,
+    }
+    message = EmailMessage(SMTP if mail.address.isascii() else SMTPUTF8)
+    message["From"] = Address(_one_line(account.sender_name or name), addr_spec=sender)
+    local, _, domain = mail.address.rpartition("@")
+    message["To"] = Address(username=local, domain=domain)  # addr_spec takes no letters beyond ASCII
+    message["Subject"] = _SUBJECTS[mail.kind].format(name)
+    message["Date"] = now
+    message["Message-ID"] = mail.message_id
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(_TEMPLATES.get_template("question.txt").render(values), cte="quoted-printable")
+    message.add_alternative(
+        _TEMPLATES.get_template("question.html").render(values), "html", cte="quoted-printable"
+    )
+    return sender, bytes(message)
+
+
+def _one_line(text: str) -> str:
+    """The text without control characters and line ends, which no header may have."""
+    return " ".join("".join(" " if unicodedata.category(one)[0] == "C" else one for one in text).split())

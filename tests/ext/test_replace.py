@@ -1,0 +1,279 @@
+"""PUT /everlist/v1/contact_lists/{id}/members: the list becomes exactly the body. Design section 5."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.conftest import Api, Reply, Sql
+from tests.ext.test_undo import everything, undone
+from tests.v3.bulk import Work, ended, lists_of, person
+from tests.v3.helpers import NOBODY, Behind, email, get_contact, new_list, put_contact
+
+
+def put_members(api: Api, list_id: str, content: str | bytes, **params: str) -> Reply:
+    body = content.encode() if isinstance(content, str) else content
+    path = f"/everlist/v1/contact_lists/{list_id}/members"
+    return api("PUT", path, params=params, content=body, headers={"Content-Type": "text/csv"})
+
+
+def replaced(
+    api: Api, work: Work, list_id: str, content: str, *, state: str = "completed", **params: str
+) -> Any:
+    """The activity that replaced a list."""
+    reply = put_members(api, list_id, content, **params)
+    assert reply.status == 201, reply
+    work()
+    return ended(api, reply.json["activity_id"], state)
+
+
+def previewed(api: Api, list_id: str, content: str, **params: str) -> Any:
+    reply = put_members(api, list_id, content, dry_run="true", **params)
+    assert reply.status == 200, reply
+    return reply.json
+
+
+def file_of(*names: str) -> str:
+    return "email\n" + "".join(f"{name}@example.org\n" for name in names)
+
+
+def members(api: Api, list_id: str) -> set[str]:
+    """The names before the @ of the contacts on a list."""
+    found: set[str] = set()
+    for page in api.pages("/contacts", lists=list_id, status="all"):
+        found |= {one["email_address"]["address"].partition("@")[0] for one in page.json["contacts"]}
+    return found
+
+
+def peak(api: Api) -> int:
+    return api.get("/everlist/v1/usage/active_contacts").json["peak"]
+
+
+def counted(activity: Any) -> dict[str, int]:
+    return {
+        name.removesuffix("_count"): number
+        for name, number in activity["status"].items()
+        if name in ("added_count", "kept_count", "removed_count", "held_back_count", "rejected_count")
+        and number
+    }
+
+
+def test_the_daily_replace_keeps_the_unsubscribes_and_the_peak(alice: Api, work: Work) -> None:
+    """The person of the forum: the whole audience by a file each day, nobody mailed twice, no bill that doubles."""
+    daily = new_list(alice, "Daily")
+    yesterday = [f"y{number}" for number in range(10)]
+    replaced(alice, work, daily, file_of(*yesterday))
+    assert members(alice, daily) == set(yesterday)
+    assert peak(alice) == 10
+    y3 = alice.get("/contacts", email="y3@example.org").json["contacts"][0]["contact_id"]
+    out = email("y3@example.org", "unsubscribed", opt_out_reason="enough")
+    put_contact(alice, y3, update_source="Contact", email_address=out, list_memberships=[daily])
+
+    today = file_of("y0", "y3", *(f"t{number}" for number in range(8)))
+    expected = previewed(alice, daily, today, leavers="delete")
+    activity = replaced(alice, work, daily, today, leavers="delete")
+
+    assert members(alice, daily) == {"y0", "y3", *(f"t{number}" for number in range(8))}
+    assert get_contact(alice, y3)["email_address"]["permission_to_send"] == "unsubscribed"
+    assert counted(activity) == {"added": 8, "kept": 2, "removed": 8, "held_back": 1}
+    assert {name: expected[name] for name in ("add", "keep", "remove", "held_back")} == {
+        "add": 8,
+        "keep": 2,
+        "remove": 8,
+        "held_back": 1,
+    }
+    assert expected["rows"] == [
+        {
+            "line": 3,
+            "outcome": "held_back",
+            "reason": "the contact has unsubscribed",
+            "email": "y3@example.org",
+        }
+    ]
+    assert (expected["peak_before"], expected["peak_after"]) == (10, 10)
+    assert peak(alice) == 10  # not 18: who leaves does so before anybody comes
+    (row,) = csv.DictReader(
+        io.StringIO(
+            alice.get(
+                f"/everlist/v1/activities/{activity['activity_id']}/rows", outcome="held_back"
+            ).body.decode()
+        )
+    )
+    assert (row["line"], row["email"], row["reason"]) == (
+        "3",
+        "y3@example.org",
+        "the contact has unsubscribed",
+    )
+
+
+def test_a_second_time_changes_nothing_and_writes_nothing(alice: Api, work: Work, behind: Behind) -> None:
+    list_id = new_list(alice)
+    content = "email,first name,home phone\n" + "".join(
+        f"p{n}@example.org,First{n},555 {n}\n" for n in range(20)
+    )
+    replaced(alice, work, list_id, content)
+    tables = ("contact", "list_membership", "consent_event", "counter_delta", "active_delta")
+    before = {table: behind.rows(table) for table in tables}
+    activity = replaced(alice, work, list_id, content)
+    assert {table: behind.rows(table) for table in tables} == before
+    assert counted(activity) == {"kept": 20}
+    assert activity["status"]["unchanged_count"] == 20
+
+
+def test_a_dry_run_changes_nothing(alice: Api, work: Work) -> None:
+    list_id = new_list(alice)
+    replaced(alice, work, list_id, file_of("a", "b", "c"))
+    before = everything(alice)
+    difference = previewed(alice, list_id, file_of("b", "d"), leavers="delete")
+    assert everything(alice) == before
+    assert (difference["add"], difference["keep"], difference["remove"]) == (1, 1, 2)
+
+
+def test_leavers_stay_contacts_or_are_deleted(alice: Api, work: Work) -> None:
+    list_id, other = new_list(alice), new_list(alice)
+    for leavers in ("unlist", "delete"):
+        leaver = person(alice, leavers, list_memberships=[list_id, other])
+        replaced(alice, work, list_id, file_of("stays"), leavers=leavers)
+        contact = get_contact(alice, leaver, "list_memberships")
+        assert ("deleted_at" in contact) == (leavers == "delete")
+        assert contact["list_memberships"] == ([] if leavers == "delete" else [other])
+    assert members(alice, list_id) == {"stays"}
+
+
+def test_the_guard_refuses_when_too_many_would_leave(alice: Api, work: Work) -> None:
+    list_id = new_list(alice)
+    replaced(alice, work, list_id, file_of("a", "b", "c", "d"))
+    before = everything(alice)
+    params = {"max_removed_percent": "25"}
+    failed = replaced(alice, work, list_id, file_of("a", "b", "x"), state="failed", **params)
+    text = "2 of 4 contacts would leave the list, which is more than 25%: nothing was changed"
+    assert failed["activity_errors"] == [text]
+    assert everything(alice) == before
+    refused = put_members(alice, list_id, file_of("a", "b", "x"), dry_run="true", **params)
+    assert refused.status == 400
+    assert refused.json[0]["error_message"] == f"the file was refused: {text}"
+    assert counted(replaced(alice, work, list_id, file_of("a", "b", "c", "x"), **params)) == {
+        "added": 1,
+        "kept": 3,
+        "removed": 1,
+    }
+
+
+def test_a_row_that_cannot_be_taken_leaves_its_contact_on_the_list(alice: Api, work: Work) -> None:
+    list_id = new_list(alice)
+    replaced(alice, work, list_id, file_of("a", "b"))
+    activity = replaced(alice, work, list_id, "email,anniversary\nA@example.org,no date\nb@example.org,\n")
+    assert members(alice, list_id) == {"a", "b"}
+    assert counted(activity) == {"kept": 2, "rejected": 1}
+
+
+def test_a_replacement_can_be_undone(alice: Api, work: Work) -> None:
+    list_id = new_list(alice)
+    replaced(alice, work, list_id, file_of("a", "b", "c"))
+    before = everything(alice)
+    activity = replaced(
+        alice, work, list_id, "email,first name\nb@example.org,B\nnew@example.org,N\n", leavers="delete"
+    )
+    made = set(everything(alice)["contacts"]) - set(before["contacts"])
+    undone(alice, work, activity)
+    after = everything(alice)
+    for contact_id in made:
+        del after["contacts"][contact_id]
+    assert after == before
+
+
+def test_rows_as_json(alice: Api, work: Work) -> None:
+    list_id = new_list(alice)
+    path = f"/everlist/v1/contact_lists/{list_id}/members"
+    reply = alice.put(path, {"import_data": [{"email": "a@example.org"}, {"email": "nobody"}]})
+    assert reply.status == 201, reply
+    work()
+    assert counted(ended(alice, reply.json["activity_id"])) == {"added": 1, "rejected": 1}
+
+
+def test_deleted_people_come_back_and_erased_ones_do_not(alice: Api, work: Work) -> None:
+    list_id = new_list(alice)
+    replaced(alice, work, list_id, file_of("gone", "erased"))
+    ids = {
+        one: alice.get("/contacts", email=f"{one}@example.org").json["contacts"][0]["contact_id"]
+        for one in ("gone", "erased")
+    }
+    alice.delete(f"/contacts/{ids['gone']}")
+    alice.delete(f"/everlist/v1/contacts/{ids['erased']}")
+    activity = replaced(alice, work, list_id, file_of("gone", "erased"))
+    assert members(alice, list_id) == {"gone"}
+    assert counted(activity) == {"added": 1, "held_back": 1}
+    assert lists_of(alice, ids["gone"]) == {list_id}
+    rows = alice.get(
+        f"/everlist/v1/activities/{activity['activity_id']}/rows", outcome="held_back"
+    ).body.decode()
+    assert "its person was erased" in rows
+    assert "erased@" not in rows
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "params", "status"),
+    [
+        (b"", "text/csv", {}, 400),
+        (b"email\na@example.org\n", "text/plain", {}, 415),
+        (b'{"import_data": [1]}', "application/json", {}, 400),
+        (b"{}", "application/json", {}, 400),
+        (b"email\na@example.org\n", "text/csv", {"leavers": "shoot"}, 400),
+        (b"email\na@example.org\n", "text/csv", {"max_removed_percent": "nan"}, 400),
+        (b"email\na@example.org\n", "text/csv", {"max_removed_percent": "101"}, 400),
+        (b"email\na@example.org\n", "text/csv", {"dry_run": "perhaps"}, 400),
+        (b"email\n", "text/csv", {"dry_run": "true"}, 400),
+        (b"no,such,columns\n1,2,3\n", "text/csv", {"dry_run": "true"}, 400),
+    ],
+)
+def test_bad_requests(
+    alice: Api, sql: Sql, content: bytes, headers: str, params: dict[str, str], status: int
+) -> None:
+    path = f"/everlist/v1/contact_lists/{new_list(alice)}/members"
+    reply = alice("PUT", path, params=params, content=content, headers={"Content-Type": headers})
+    assert reply.status == status, reply
+    assert reply.json[0]["error_message"]
+    assert sql("select from upload_part where account_id = $1", alice.account_id) == []
+
+
+def test_a_list_that_is_not_there(alice: Api, charlie: Api) -> None:
+    for list_id in (NOBODY, new_list(charlie)):
+        assert put_members(alice, list_id, file_of("a")).status == 404
+        assert put_members(alice, list_id, file_of("a"), dry_run="true").status == 404
+
+
+_NAMES = st.sampled_from([f"n{number}" for number in range(9)])
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    first=st.lists(_NAMES, max_size=12, min_size=1),
+    second=st.lists(_NAMES, max_size=12, min_size=1),
+    out=st.sets(_NAMES, max_size=3),
+    leavers=st.sampled_from(["unlist", "delete"]),
+)
+def test_a_dry_run_says_what_the_real_run_does(
+    alice: Api, work: Work, first: list[str], second: list[str], out: set[str], leavers: str
+) -> None:
+    list_id = new_list(alice)
+    replaced(alice, work, list_id, file_of(*first), leavers=leavers)
+    for name in out & set(first):
+        (contact,) = alice.get("/contacts", email=f"{name}@example.org").json["contacts"]
+        unsubscribed = email(f"{name}@example.org", "unsubscribed")
+        put_contact(alice, contact["contact_id"], email_address=unsubscribed, update_source="Contact")
+    said = previewed(alice, list_id, file_of(*second), leavers=leavers)
+    done = counted(replaced(alice, work, list_id, file_of(*second), leavers=leavers))
+    names = {
+        "add": "added",
+        "keep": "kept",
+        "remove": "removed",
+        "held_back": "held_back",
+        "rejected": "rejected",
+    }
+    assert {name: said[name] for name in names} == {name: done.get(count, 0) for name, count in names.items()}
+    assert said["peak_after"] == peak(alice)
