@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check fix bench soak lock schema
+.PHONY: help run setup test check fix bench soak lock client schema
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ lock: .venv/.made ## renew the lock files
 		--no-annotate --no-header --quiet --output-file requirements.lock
 	$(BIN)/uv pip compile tests/official/requirements.in --universal --python-version 3.11 --upgrade --generate-hashes \
 		--no-annotate --no-header --quiet --output-file tests/official/requirements.lock
+
+client: .venv/.made ## renew src/everlist/client/_sync, and its tests, from _async
+	$(BIN)/python -m tests.client.generate
 
 schema: .venv/.made ## renew src/everlist/schema/current.sql from the migrations
 	$(BIN)/python -m tests.schema.snapshot
