@@ -22,8 +22,8 @@ from uuid import UUID
 
 from starlette.requests import Request
 
-from bench import data, load, reference, serve
-from bench.report import Line, faster, slower, table
+from bench import bulk, data, load, reference, serve
+from bench.report import Line, faster, note, slower, table
 from everlist.embedded import Cluster
 from everlist.rest import Query
 from everlist.schema.migrate import migrate
@@ -138,6 +138,12 @@ SECTIONS: dict[str, Callable[[Bench], list[Line]]] = {
     "walk": walk,
     "counts": counts,
 }
+"""Sections that measure requests to the large account and the small one."""
+
+ALONE: dict[str, Callable[[Path, int], list[Line]]] = {"bulk": bulk.measure}
+"""Sections that have a cluster of their own, given a directory and the number of contacts."""
+
+_ALL = (*SECTIONS, *ALONE)
 
 
 def _cursor(account: data.Account, contact_id: UUID) -> str:
@@ -153,9 +159,7 @@ def _cursor(account: data.Account, contact_id: UUID) -> str:
 def main(arguments: Sequence[str]) -> int:
     """Run the sections that were asked for; 1 if a bar is missed."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument(
-        "sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; default: all"
-    )
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(_ALL)}; default: all")
     parser.add_argument(
         "--contacts", type=int, default=1_000_000, help="in the large account (default: %(default)s)"
     )
@@ -164,12 +168,17 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--connections", type=int, default=32, help="at once (default: %(default)s)")
     parser.add_argument("--data-dir", type=Path, help="keep the data here, and use it if it is there already")
     options = parser.parse_args(arguments)
-    names: list[str] = options.sections or list(SECTIONS)
-    if unknown := set(names) - set(SECTIONS):
+    names: list[str] = options.sections or list(_ALL)
+    if unknown := set(names) - set(_ALL):
         parser.error(f"no such section: {', '.join(sorted(unknown))}")
     directory = options.data_dir or Path(tempfile.mkdtemp(prefix="everlist-bench-"))
     try:
-        lines = _measure(directory, names, options)
+        requests = [name for name in names if name in SECTIONS]
+        lines = _measure(directory, requests, options) if requests else []
+        for name in names:
+            if name in ALONE:
+                note(f"measuring {name}")
+                lines += ALONE[name](directory, options.contacts)
     finally:
         if options.data_dir is None:
             shutil.rmtree(directory, ignore_errors=True)
@@ -186,11 +195,11 @@ def _measure(directory: Path, names: Sequence[str], options: argparse.Namespace)
             began = perf_counter()
             asyncio.run(data.generate(dsn, contacts=options.contacts))
             made.touch()
-            _say(f"{options.contacts:,} contacts generated in {perf_counter() - began:.0f} s")
+            note(f"{options.contacts:,} contacts generated in {perf_counter() - began:.0f} s")
         bench = Bench(
             asyncio.run(data.load(dsn, data.LARGE)),
             asyncio.run(data.load(dsn, data.SMALL)),
-            stack.enter_context(serve.everlist(dsn, directory)),
+            stack.enter_context(serve.everlist(dsn, directory))[0],
             stack.enter_context(serve.reference(dsn, directory)),
             options.rounds,
             options.seconds,
@@ -198,13 +207,9 @@ def _measure(directory: Path, names: Sequence[str], options: argparse.Namespace)
         )
         lines: list[Line] = []
         for name in names:
-            _say(f"measuring {name}")
+            note(f"measuring {name}")
             lines += SECTIONS[name](bench)
         return lines
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -80,3 +81,8 @@ def table(lines: Sequence[Line]) -> str:
         )
         for row in rows
     )
+
+
+def note(text: str) -> None:
+    """Say what is going on, beside the table."""
+    print(text, file=sys.stderr, flush=True)

@@ -17,22 +17,24 @@ SECRET_KEY = "a key that only benchmarks use, of more than 32 characters"
 
 
 @contextmanager
-def everlist(dsn: str, directory: Path) -> Iterator[int]:
-    """Run Everlist on a database, without its worker; its port."""
-    options = ("--port", "0", "--no-worker", "--data-dir", str(directory), "--database-url", dsn)
-    with _running(directory / "everlist.log", "-m", "everlist", "serve", *options) as port:
-        yield port
+def everlist(dsn: str, directory: Path, *, worker: bool = False) -> Iterator[tuple[int, int]]:
+    """Run Everlist on a database, with or without its worker; its port and its process id."""
+    options = ["--port", "0", "--data-dir", str(directory), "--database-url", dsn]
+    if not worker:
+        options.append("--no-worker")
+    with _running(directory / "everlist.log", "-m", "everlist", "serve", *options) as running:
+        yield running
 
 
 @contextmanager
 def reference(dsn: str, directory: Path) -> Iterator[int]:
     """Run the bare application on a database; its port."""
-    with _running(directory / "reference.log", "-m", "bench.reference", dsn) as port:
+    with _running(directory / "reference.log", "-m", "bench.reference", dsn) as (port, _):
         yield port
 
 
 @contextmanager
-def _running(log: Path, *command: str) -> Iterator[int]:
+def _running(log: Path, *command: str) -> Iterator[tuple[int, int]]:
     environment = {**os.environ, "EVERLIST_SECRET_KEY": SECRET_KEY}
     with log.open("wb") as errors:
         process = subprocess.Popen(
@@ -44,7 +46,7 @@ def _running(log: Path, *command: str) -> Iterator[int]:
         for line in process.stdout:  # both say where they listen, and then no more
             said += line
             if port := re.search(r"http://127\.0\.0\.1:([0-9]+)", line):
-                yield int(port[1])
+                yield int(port[1]), process.pid
                 return
         message = f"{' '.join(command)} did not start: {said}{log.read_text()}"
         raise RuntimeError(message)
