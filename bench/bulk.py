@@ -121,7 +121,7 @@ class _Api:
         uploaded, read = time.perf_counter() - begun, 0.0
         while True:
             activity = self.call("GET", f"/v3/activities/{activity_id}")
-            if not read and activity["percent_done"] > 0:
+            if not read and activity["percent_done"] >= 5:
                 read = time.perf_counter() - begun
             if activity["state"] == "completed":
                 return _Ended(activity, time.perf_counter() - begun, uploaded, read)

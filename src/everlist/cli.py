@@ -1,4 +1,4 @@
-"""The command line.
+"""The command line: the commands of the server, and beside them those of everlist.commands.
 
 Importing this module needs nothing of the server; each command imports what it runs.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import io
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,21 +17,24 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from everlist import __version__
+from everlist.commands import commands
 from everlist.errors import EverlistError, StartError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from typing import IO
 
     from everlist.db import Database
     from everlist.settings import Settings
 
 
 def main() -> None:
-    """Run the command; an error of ours is one line on standard error and exit status 1."""
+    """Run the command; an error of ours is one line on standard error and a status that docs/cli.md tells."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        everlist.main(prog_name="everlist", standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        sys.exit(everlist.main(prog_name="everlist", standalone_mode=False))
     except click.Abort:
         sys.exit(130)
     except click.ClickException as error:
@@ -40,10 +45,32 @@ def main() -> None:
         sys.exit(1)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Sections(click.Group):
+    """Tells apart in its help the commands of the server and those that call it."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The two sections."""
+        calling = {command.name for command in commands}
+        server = [(name, one) for name, one in sorted(self.commands.items()) if name not in calling]
+        sections = {
+            "Commands that call a server (EVERLIST_URL, EVERLIST_TOKEN)": [
+                (one.name or "", one) for one in commands
+            ],
+            "Commands of the server, on its own machine": server,
+        }
+        for title, below in sections.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, one.get_short_help_str(90)) for name, one in below])
+
+
+@click.group(cls=_Sections, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="%(version)s")
 def everlist() -> None:
     """Everlist: a self-hosted contact, list and consent server."""
+
+
+for _command in commands:
+    everlist.add_command(_command)
 
 
 _data_dir = click.option(
@@ -117,15 +144,21 @@ def migrate(data_dir: Path | None, database_url: str | None) -> None:
     Example: everlist migrate
     """
     config = _settings(data_dir, database_url)
+    from everlist import logs
     from everlist.schema.migrate import migrate
     from everlist.serve import database
+    from everlist.worker import erase_again
 
+    logs.configure(config.log_format)
     with database(config) as dsn:
         applied = asyncio.run(migrate(dsn))
+        erased = asyncio.run(erase_again(config, dsn))
     for name in applied:
         click.echo(f"applied {name}")
     if not applied:
         click.echo("the schema is up to date")
+    if erased:
+        click.echo(f"erased again after a restore: {erased}")
 
 
 @everlist.group()
@@ -250,6 +283,66 @@ def token_revoke(token_id: Any, account: str | None, data_dir: Path | None, data
 
     _with_database(config, lambda db: db.write(operation))
     click.echo(f"revoked {token_id}")
+
+
+@everlist.group()
+def receipt() -> None:
+    """Receipts of erasures: what was removed of a person, signed by the server."""
+
+
+@receipt.command("verify")
+@click.argument("file", type=click.File("rb"))
+@click.option(
+    "--keys",
+    help="The server's keys: a file with the answer of /everlist/v1/keys, or its address. Default: the key of this"
+    " machine's own installation.",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Where that installation has its data (EVERLIST_DATA_DIR).",
+)
+def receipt_verify(file: IO[bytes], keys: str | None, data_dir: Path | None) -> None:
+    """Check receipts and print what they say. FILE is a receipt, or an answer with some as JSON; - is standard input.
+
+    The exit status is 1 where one of them is not genuine.
+
+    Example: everlist receipt verify receipt.json --keys keys.json
+    """
+    if importlib.util.find_spec("joserfc") is None:
+        message = 'this command needs joserfc: pip install "everlist[receipt]"'
+        raise StartError(message)
+    from everlist import receipt as receipts
+
+    trusted = _receipt_keys(keys, data_dir)
+    for token in receipts.tokens(file.read()):
+        click.echo(receipts.told(receipts.verify(token, trusted)))
+        click.echo("The signature holds.")
+
+
+def _receipt_keys(keys: str | None, data_dir: Path | None) -> object:
+    """The JWKS of a file or an address, or of the installation of this machine. Raises StartError."""
+    from everlist import receipt as receipts
+    from everlist import settings
+
+    if keys is None:
+        secret = settings.secret_key_here(data_dir=data_dir)
+        if secret is None:
+            message = "say with --keys whose receipts to trust: there is no Everlist on this machine"
+            raise StartError(message)
+        return receipts.public_keys(secret.encode())
+    try:
+        if keys.startswith(("http://", "https://")):
+            import httpx2
+
+            answer = httpx2.get(keys, timeout=30, follow_redirects=True)
+            answer.raise_for_status()
+            return answer.json()
+        return json.loads(Path(keys).read_bytes())
+    except Exception as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        message = f"the keys at {keys} cannot be read: {reason}"
+        raise StartError(message) from error
 
 
 def _settings(data_dir: Path | None, database_url: str | None) -> Settings:
