@@ -32,7 +32,7 @@ bench: .venv/.made ## print the benchmarks as ratios against a reference measure
 	$(BIN)/python -m bench
 
 soak: setup ## run the random histories and the kills of processes for long
-	EVERLIST_LONG=1 $(BIN)/python -m pytest tests/worker tests/core/test_histories.py
+	EVERLIST_LONG=1 $(BIN)/python -m pytest tests/worker tests/ext/test_histories.py tests/core/test_histories.py
 
 lock: .venv/.made ## renew the lock files
 	$(BIN)/uv pip compile pyproject.toml --extra server --group dev --universal --python-version 3.11 --upgrade --generate-hashes \

@@ -15,8 +15,17 @@ import msgspec
 from everlist.core import activities, counters, lists, usage
 from everlist.core.activities import PROCESSING, Activity, Job, Progress, Unusable
 from everlist.core.contacts.apply import Edit, edit
+from everlist.core.contacts.identity import parse_email
 from everlist.core.imports import outcomes
-from everlist.core.imports.job import CHUNK, ImportRequest, counted, finish, read_rows, rows_are_there
+from everlist.core.imports.job import (
+    CHUNK,
+    ImportRequest,
+    analyze,
+    counted,
+    finish,
+    read_rows,
+    rows_are_there,
+)
 from everlist.core.imports.merge import merge
 
 if TYPE_CHECKING:
@@ -157,9 +166,9 @@ select coalesce(string_agg(uuid_send(m.contact_id), ''::bytea order by m.contact
 from list_membership m
 join contact c on c.account_id = $1 and c.contact_id = m.contact_id
 where m.account_id = $1 and m.list_id = $3
-    and not exists (  -- a row that cannot be taken keeps its contact where it is
-        select from import_row r where r.account_id = $1 and r.activity_id = $2
-        and coalesce(r.email_key, lower(r.email)) = c.email_key)
+    and not exists (
+        select from import_row r where r.account_id = $1 and r.activity_id = $2 and r.email_key = c.email_key)
+    and not exists (select from unnest($4::text[]) rejected (email_key) where rejected.email_key = c.email_key)
     and not exists (
         select from import_row r where r.account_id = $1 and r.activity_id = $2
         and r.email_key is null and r.sms_number = c.sms_number)
@@ -209,6 +218,8 @@ async def _switch(job: Job, show: Callable[[int], Awaitable[None]] | None) -> di
             await merge(tx, account_id, [list_id], first=first, last=last, act=job.act)
         ).items():
             merged[name] = merged.get(name, 0) + number
+        if first == 1 and last < rows:
+            await analyze(tx)
         if show is not None:
             await show(100 * last // rows)
     after = await _members(tx, account_id, list_id)
@@ -224,10 +235,23 @@ async def _switch(job: Job, show: Callable[[int], Awaitable[None]] | None) -> di
 
 
 async def _leavers(job: Job, list_id: UUID) -> list[UUID]:
+    """Who is on the list and not in the file. A row that cannot be taken keeps its contact where it is.
+
+    Where nobody can tell whom such a row means, nobody leaves.
+    """
     tx, activity = job.tx, job.activity
+    rejected = await tx.rows(
+        "select distinct email from import_row where account_id = $1 and activity_id = $2 and problem is not null",
+        activity.account_id,
+        activity.activity_id,
+    )
+    texts = [row["email"] or "" for row in rejected]
+    if not all(text.strip() for text in texts):
+        return []
+    kept = [email.key for text in texts if (email := parse_email(text)) is not None]
     # The planner knows little of the rows just read; a loop over all of them for each member would never end.
     await tx.execute("set local enable_nestloop = off")
-    packed: bytes = await tx.value(_LEAVERS, activity.account_id, activity.activity_id, list_id)
+    packed: bytes = await tx.value(_LEAVERS, activity.account_id, activity.activity_id, list_id, kept)
     await tx.execute("set local enable_nestloop = on")
     return [UUID(bytes=packed[at : at + 16]) for at in range(0, len(packed), 16)]
 

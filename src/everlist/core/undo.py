@@ -18,11 +18,11 @@ from uuid import UUID
 
 import msgspec
 
-from everlist.core import activities, custom_fields, lists, tags
+from everlist.core import activities, custom_fields, lists, suppression, tags
 from everlist.core.activities import UNDO_WINDOW, Job, Progress
 from everlist.core.contacts.apply import CONSEQUENCES, PLAIN, Edit, edit
 from everlist.core.contacts.filters import ContactFilter
-from everlist.core.contacts.model import MAX_LISTS, MAX_TAGS
+from everlist.core.contacts.model import MAX_CUSTOM_FIELDS, MAX_LISTS, MAX_TAGS
 from everlist.core.contacts.select import choose
 from everlist.core.ids import NO_ID
 from everlist.core.imports.merge import OUTCOMES
@@ -117,15 +117,28 @@ def _is_back(name: LiteralString, place: LiteralString) -> LiteralString:
 
 
 _NAMES: tuple[LiteralString, ...] = (*(name for name, _ in PLAIN), *(name for name, _ in _GROUPS))
+_KEYS: dict[LiteralString, LiteralString] = {"address": "email_key", "sms": "sms_number"}
+
+
+def _may_return(name: LiteralString) -> LiteralString:
+    """Whether the address or number before may be on the contact again: nobody has it, and it is not suppressed."""
+    for group, key in _KEYS.items():
+        if group == name:
+            return " and coalesce(i.columns #>> '{" + name + ",0," + key + "}', '') <> all($14::text[])"
+    return ""
+
+
 _BACK: LiteralString = ", ".join(
-    "(i.columns ? '" + name + "' and " + _is_back(name, "1") + ") as " + name + "_back" for name in _NAMES
+    "(i.columns ? '" + name + "' and " + _is_back(name, "1") + _may_return(name) + ") as " + name + "_back"
+    for name in _NAMES
 )
 _KEPT: LiteralString = ", ".join(
     "case when i.columns ? '"
     + name
-    + "' and not "
+    + "' and not ("
     + _is_back(name, "1")
-    + " and not "
+    + _may_return(name)
+    + ") and not "
     + _is_back(name, "0")
     + " then '"
     + name
@@ -169,7 +182,7 @@ _SWAPPED: LiteralString = ", ".join(
 )
 
 # $4: the chunk, $9: the activity that is undone, $10: when the chunk was made, $11: rows reported before,
-# $12, $13: how many lists and tags a contact may have
+# $12, $13: how many lists and tags a contact may have, $14: addresses and numbers that may not return
 _UNDONE: LiteralString = (
     """
 with image as materialized (
@@ -215,7 +228,8 @@ fated as materialized (  -- hidden: it was not there before, or was deleted
 ),
 placed as materialized (
     select *,
-        case when not unmade and not hidden and (deleted_at is null or revived) then array(
+        case when not unmade and not hidden and (deleted_at is null or revived)
+            and not (person_acted and permission is not distinct from 'unsubscribed') then array(
             select l.list_id from contact_list l
             where l.account_id = $1 and l.list_id = any(left_lists) and l.deleted_at is null and l.list_id <> all(on_lists))
         else '{}' end as lists_in,
@@ -237,11 +251,16 @@ placed as materialized (
 judged as materialized (
     select *,
         cardinality(on_lists) + cardinality(lists_in) - cardinality(lists_out) > $12::integer
-            or cardinality(has_tags) + cardinality(tags_in) - cardinality(tags_out) > $13::integer as too_many,
+            or cardinality(has_tags) + cardinality(tags_in) - cardinality(tags_out) > $13::integer
+            or (select count(*) from (
+                select jsonb_object_keys(custom_fields) union
+                select key from jsonb_each(fields_back) where value -> 0 <> 'null') keys) > $15::integer as too_many,
         kept
             || case when (created and not unmade and deleted_at is null)
                 or (columns ? 'deletion' and not hidden and not revived
                     and deleted_at is distinct from deleted_before) then '{contact}'::text[] else '{}' end
+            || case when cardinality(left_lists) > 0 and person_acted and permission = 'unsubscribed'
+                then '{lists}'::text[] else '{}' end
             || case when exists (
                 select from jsonb_each(fields)
                 where not fields_back ? key and coalesce(custom_fields -> key, 'null') <> value -> 0
@@ -263,7 +282,7 @@ outcome as materialized (
         end as letter,
         case
             when contact_id is null then 'the contact has been erased'
-            when acts and too_many then 'it would be on too many lists or carry too many tags'
+            when acts and too_many then 'it would be on too many lists, or have too many tags or custom fields'
             when cardinality(kept_all) > 0 then
                 case when person_acted then 'kept, the person has acted since: ' else 'kept, changed since: ' end
                 || array_to_string(kept_all, ', ')
@@ -360,6 +379,8 @@ async def activity_undo(job: Job) -> Progress:
         seen,
         MAX_LISTS,
         MAX_TAGS,
+        await _refused(job, undone, image["chunk"]),
+        MAX_CUSTOM_FIELDS,
     )
     counts = {OUTCOMES[row["letter"]]: row["number"] for row in rows}
     done = sum(counts.values())
@@ -410,6 +431,39 @@ async def _lock(tx: Transaction, account_id: UUID, activity_id: UUID, chunk: int
         account_id,
         named["contacts"],
     )
+
+
+async def _refused(job: Job, undone: UUID, chunk: int) -> list[str]:
+    """Of the addresses and numbers that contacts of the chunk had: those that another has, or that are suppressed."""
+    tx, account_id = job.tx, job.activity.account_id
+    had = await tx.row(
+        """
+        select array_remove(array_agg(distinct e #>> '{columns,address,0,email_key}'), null) as addresses,
+            array_remove(array_agg(distinct e #>> '{columns,sms,0,sms_number}'), null) as numbers
+        from before_image b cross join lateral jsonb_array_elements(b.changed) e
+        where b.account_id = $1 and b.activity_id = $2 and b.chunk = $3
+        """,
+        account_id,
+        undone,
+        chunk,
+    )
+    if had is None or not (had["addresses"] or had["numbers"]):
+        return []
+    addresses: list[str] = had["addresses"] or []
+    numbers: list[str] = had["numbers"] or []
+    taken = await tx.rows(
+        "select email_key as key from contact where account_id = $1 and email_key = any($2)"
+        " union all select sms_number from contact where account_id = $1 and sms_number = any($3)",
+        account_id,
+        addresses,
+        numbers,
+    )
+    key = job.act.hash_key
+    return [
+        *(row["key"] for row in taken),
+        *await suppression.among(tx, key, account_id, suppression.EMAIL, addresses),
+        *await suppression.among(tx, key, account_id, suppression.SMS, numbers),
+    ]
 
 
 async def _definitions_back(job: Job, image: Row) -> list[str]:
@@ -549,8 +603,9 @@ async def contact_restore(job: Job) -> Progress:
         image = await tx.row(
             """
             select chunk, array(
-                select (e ->> 'contact_id')::uuid from jsonb_array_elements(changed) e
-                where e #> '{columns,deletion,1,deleted_at}' is not null) as ids
+                select c.contact_id from jsonb_array_elements(changed) e
+                join contact c on c.account_id = $1 and c.contact_id = (e ->> 'contact_id')::uuid
+                    and c.deleted_at = (e #>> '{columns,deletion,1,deleted_at}')::timestamptz) as ids
             from before_image where account_id = $1 and activity_id = $2 and chunk > $3 order by chunk limit 1
             """,
             account_id,
@@ -594,7 +649,8 @@ async def _restore(job: Job, ids: list[UUID]) -> int:
     live = await lists.lock_live(tx, account_id, [row["list_id"] for row in were_on])
     back = Edit(
         deleted_at="null::timestamptz",
-        lists_added="array(select unnest(c.deleted_list_ids) intersect select unnest($9::uuid[]))",
+        lists_added="case when c.permission is distinct from 'unsubscribed'"
+        " then array(select unnest(c.deleted_list_ids) intersect select unnest($9::uuid[])) else '{}' end",
     )
     await edit(tx, account_id, chosen, back, job.act, sorted(live))
     return len(chosen)

@@ -48,8 +48,9 @@ def checked_reason(reason: str | None, *, required: bool = False) -> str:
     text = (reason or "").strip()
     if required and not text:
         raise Failure(400, VALIDATION, "reason is missing")
-    if len(text) > MAX_REASON or "\0" in text:
-        raise Failure(400, VALIDATION, f"reason does not have a valid value: at most {MAX_REASON} characters")
+    if len(text) > MAX_REASON or not text.isprintable():
+        message = f"reason does not have a valid value: one line of at most {MAX_REASON} characters"
+        raise Failure(400, VALIDATION, message)
     if _ADDRESS.search(text):
         raise Failure(
             400, VALIDATION, "reason does not have a valid value: it is kept, so it must hold no address"

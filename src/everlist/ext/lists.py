@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
     from everlist.db import Transaction
     from everlist.rest import Call
+
+
+_previewing = asyncio.Semaphore(2)
+"""Dry runs of this process at one time: each holds two connections of its pool for as long as it takes."""
 
 
 class MembersIn(msgspec.Struct):
@@ -56,7 +61,11 @@ async def replace_members(call: Call) -> Response:
         if not dry_run:
             made = await _queue(call, request, activity_id)
             return json_response(activity_out(made), 201)
-        difference = await preview(call.db, call.account_id, activity_id, request, call.act)
+        if _previewing.locked():
+            message = "other dry runs are under way: ask again in a few seconds"
+            raise Failure(429, "throttled", message, {"Retry-After": "5"})
+        async with _previewing:
+            difference = await preview(call.db, call.account_id, activity_id, request, call.act)
     except Unusable as error:
         await upload.discard()
         raise Failure(400, VALIDATION, f"the file was refused: {error}") from error

@@ -51,6 +51,9 @@ def _first_day(text: str) -> date:
     if not _MONTH.fullmatch(text):
         raise invalid("month")
     try:
-        return date.fromisoformat(text + "-01")
+        first = date.fromisoformat(text + "-01")
     except ValueError:
         raise invalid("month") from None
+    if not 1970 <= first.year <= 2999:
+        raise invalid("month")
+    return first

@@ -179,6 +179,8 @@ async def _merge(job: Job) -> Progress:
         else []
     )
     done = last == rows
+    if first == 1 and not done:
+        await analyze(tx)
     if done:
         await finish(job, created=activity.counts.get("created", 0) + counts.get("created", 0))
     return Progress(
@@ -205,11 +207,15 @@ async def finish(job: Job, *, created: int) -> None:
     """Take the rows and the upload away when all are merged, of which `created` made a contact."""
     tx, activity = job.tx, job.activity
     if created >= CHUNK:
-        # Until autovacuum comes by, statements on so many new rows would be planned as if for a few.
-        await tx.execute("analyze contact (account_id, contact_id, deleted_at, permission), list_membership")
+        await analyze(tx)
     await tx.execute(
         "delete from import_row where account_id = $1 and activity_id = $2",
         activity.account_id,
         activity.activity_id,
     )
     await upload.discard(tx, activity.account_id, activity.activity_id)
+
+
+async def analyze(tx: Transaction) -> None:
+    """Let the planner know of the many new rows now: until autovacuum comes by, it would plan as if for a few."""
+    await tx.execute("analyze contact (account_id, contact_id, deleted_at, permission), list_membership")
