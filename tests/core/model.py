@@ -80,6 +80,9 @@ class Contact:
     lists_when_deleted: frozenset[UUID] = frozenset()
 
 
+MAILABLE = ("explicit", "implicit")
+
+
 class Event(NamedTuple):
     """One row of the ledger: what may be sent to a person changed, or who may change it."""
 
@@ -101,7 +104,7 @@ class Model:
         self.tags: set[UUID] = set()
         self.fields: set[UUID] = set()
         self.said_no: dict[str, datetime] = {}
-        """Addresses that are on no contact, whose person unsubscribed, and when."""
+        """Addresses whose person unsubscribed, and when: on no contact, or on one that waits for the person."""
         self.numbers_said_no: set[str] = set()
         self.ledger: list[Event] = []
 
@@ -238,6 +241,9 @@ class Model:
             if wanted is not None:
                 new = _permitted(new, wanted, reason, source, now)
         if old is not None and old.key == new.key:
+            raised = draft.email.permission in MAILABLE and old.permission not in MAILABLE
+            if raised and source == "Account" and new.key in self.said_no:
+                raise Invalid
             return new if new == replace(old, shown=shown) else replace(new, updated_at=now)
         no_since = self.said_no.get(new.key)
         if no_since is not None and source == "Account":  # an account cannot lift the opt-out of an address
@@ -266,8 +272,16 @@ class Model:
             new = replace(new, lists_when_deleted=frozenset[UUID]())
         self.contacts[new.contact_id] = new
         old_email = old.email if old else None
-        if new.email and (old_email is None or old_email.key != new.email.key):
-            self.said_no.pop(new.email.key, None)  # the contact holds it now, or the person acted
+        moved = new.email is not None and (old_email is None or old_email.key != new.email.key)
+        if (
+            new.email
+            and new.email.permission in MAILABLE
+            and (moved or (old_email is not None and old_email.permission not in MAILABLE))
+        ):
+            self.said_no.pop(new.email.key, None)  # the person acted
+        if new.email and moved:
+            if new.email.permission == "unsubscribed":
+                self.said_no.pop(new.email.key, None)  # the contact holds it now
             if old_email is not None and old_email.person_said_no:
                 assert old_email.opt_out_at is not None
                 self.said_no[old_email.key] = old_email.opt_out_at
