@@ -23,6 +23,7 @@ from uuid import UUID
 from starlette.requests import Request
 
 from bench import bulk, data, load, reference, serve
+from bench.client import client
 from bench.report import Line, faster, note, slower, table
 from everlist.embedded import Cluster
 from everlist.rest import Query
@@ -137,6 +138,7 @@ SECTIONS: dict[str, Callable[[Bench], list[Line]]] = {
     "page": page,
     "walk": walk,
     "counts": counts,
+    "client": client,
 }
 """Sections that measure requests to the large account and the small one."""
 
