@@ -117,7 +117,7 @@ def test_a_name_cannot_add_a_header(post: Post) -> None:
     assert b"\nBcc" not in head
     assert b"X-" not in head
     assert head.count(b"\nSubject:") == 1
-    html = quopri.decodestring(message).decode()
+    html = quopri.decodestring(message).decode(errors="replace")  # a boundary may look encoded
     assert "&lt;b&gt;bold" in html
 
 

@@ -177,9 +177,9 @@ def test_two_workers_share_the_work(installation: Installation, account: Account
 
 
 def workers(installation: Installation) -> int:
-    """How many workers listen for work."""
+    """How many workers listen: for work, and last for mail."""
     ((number,),) = installation.sql(
-        "select count(*) from pg_stat_activity where query ilike 'listen%everlist_work%'"
+        "select count(*) from pg_stat_activity where query ilike 'listen%everlist_mail%'"
     )
     return number
 
