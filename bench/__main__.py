@@ -1,7 +1,8 @@
 """The benchmarks: `python -m bench`. Each result is a ratio to a reference measured in the same run.
 
 What is measured and its reference take turns of a quarter of a second, so that what else happens on the
-machine falls on both. A ratio is the median of the rounds' ratios; times are p50 and p99.
+machine falls on both. A ratio is the median of the rounds' ratios; times are p50 and p99. The sections `bulk`
+and `acts` measure activities, each from its request to its end, on empty clusters of their own.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from uuid import UUID
 
 from starlette.requests import Request
 
-from bench import bulk, data, load, reference, serve
+from bench import acts, bulk, data, load, reference, serve
 from bench.client import client
 from bench.report import Line, faster, note, slower, table
 from everlist.embedded import Cluster
@@ -142,7 +143,7 @@ SECTIONS: dict[str, Callable[[Bench], list[Line]]] = {
 }
 """Sections that measure requests to the large account and the small one."""
 
-ALONE: dict[str, Callable[[Path, int], list[Line]]] = {"bulk": bulk.measure}
+ALONE: dict[str, Callable[[Path, int], list[Line]]] = {"bulk": bulk.measure, "acts": acts.measure}
 """Sections that have a cluster of their own, given a directory and the number of contacts."""
 
 _ALL = (*SECTIONS, *ALONE)
@@ -163,7 +164,10 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(_ALL)}; default: all")
     parser.add_argument(
-        "--contacts", type=int, default=1_000_000, help="in the large account (default: %(default)s)"
+        "--contacts",
+        type=int,
+        default=1_000_000,
+        help="in the large account, and rows of imported files; acts takes at most 100,000 (default: %(default)s)",
     )
     parser.add_argument("--rounds", type=int, default=5, help="of each measurement (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each round (default: %(default)s)")

@@ -8,131 +8,23 @@ clear the list, delete everybody.
 from __future__ import annotations
 
 import asyncio
-import http.client
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
-import asyncpg
-import msgspec
 import psutil
 
-from bench import serve
+from bench.activity import Api, Ended, Server, pace, server, write_file
 from bench.report import Line, note
-from everlist.core import accounts, tokens
-from everlist.db import open_database
-from everlist.embedded import Cluster, binary
+from everlist.embedded import binary
 from everlist.schema.migrate import migrate
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_HEADER = (
-    "email,first name,last name,job title,company name,home phone,home address 1,home city,home state,"
-    "home zip,cf:shop\r\n"
-)
 _COPIED = ("contact", "list_membership", "consent_event")
-_BOUNDARY = b"a-boundary-that-stands-in-no-row"
-
-
-def rows(number: int) -> Iterator[str]:
-    """The lines of a file of about 100 bytes a row: 1 row in 100 has a bad address, 1 in 20 one that came before."""
-    for row in range(number):
-        who = row - 11 if row % 20 == 19 else row
-        address = (
-            "no address at all"
-            if row % 100 == 50
-            else f"person.{who * 7919 % 1_000_003}.{who}@example{who % 40}.com"
-        )
-        yield (
-            f"{address},First{who % 997},Last{who % 4999},Programmer,Company {who % 5003},"
-            f"555 {who:07d},{who % 300} Main St,Springfield,IL,{60000 + who % 999},Shop {who % 70}\r\n"
-        )
-
-
-@dataclass(frozen=True)
-class _Ended:
-    """An activity that has ended, and how long it took since its request began."""
-
-    activity: dict[str, Any]
-    seconds: float
-    uploaded: float
-    """The seconds until the request was answered."""
-    read: float
-    """The seconds until the first progress past the reading of the file."""
-
-
-class _Api:
-    """Enough of an HTTP client: the benchmark shares the machine with what it measures."""
-
-    def __init__(self, port: int, token: str) -> None:
-        self._port = port
-        self._headers = {"Authorization": f"Bearer {token}"}
-
-    def call(self, method: str, path: str, body: object = None) -> Any:
-        """The JSON of an answer that is a success."""
-        content = None if body is None else msgspec.json.encode(body)
-        with self.answer(method, path, content, {"Content-Type": "application/json"}) as answer:
-            return msgspec.json.decode(answer.read() or b"null")
-
-    @contextmanager
-    def answer(
-        self, method: str, path: str, body: bytes | Iterable[bytes] | None, headers: dict[str, str]
-    ) -> Iterator[http.client.HTTPResponse]:
-        """The answer, which is a success, before it is read."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=600)
-        try:
-            connection.request(method, path, body, {**self._headers, **headers})
-            answer = connection.getresponse()
-            if answer.status >= 300:
-                message = f"{method} {path}: {answer.status} {answer.read().decode()}"
-                raise RuntimeError(message)
-            yield answer
-        finally:
-            connection.close()
-
-    def upload(self, file: Path, list_id: str) -> str:
-        """The id of an import of the file to a list."""
-
-        def field(name: str, value: str = "", more: str = "") -> bytes:
-            head = f'Content-Disposition: form-data; name="{name}"{more}\r\n\r\n{value}'
-            return b"--" + _BOUNDARY + b"\r\n" + head.encode()
-
-        def body() -> Iterator[bytes]:
-            yield field("list_ids", list_id) + b"\r\n"
-            yield field("file", more='; filename="people.csv"')
-            with file.open("rb") as content:
-                while piece := content.read(1 << 18):
-                    yield piece
-            yield b"\r\n--" + _BOUNDARY + b"--\r\n"
-
-        content_type = f"multipart/form-data; boundary={_BOUNDARY.decode()}"
-        path = "/v3/activities/contacts_file_import"
-        with self.answer("POST", path, body(), {"Content-Type": content_type}) as answer:
-            return msgspec.json.decode(answer.read())["activity_id"]
-
-    def ended(self, begun: float, activity_id: str) -> _Ended:
-        """Wait for the end of an activity whose request began at `begun`."""
-        uploaded, read = time.perf_counter() - begun, 0.0
-        while True:
-            activity = self.call("GET", f"/v3/activities/{activity_id}")
-            if not read and activity["percent_done"] >= 5:
-                read = time.perf_counter() - begun
-            if activity["state"] == "completed":
-                return _Ended(activity, time.perf_counter() - begun, uploaded, read)
-            if activity["state"] not in ("initialized", "processing"):
-                raise RuntimeError(str(activity))
-            time.sleep(0.1)
-
-    def run(self, kind: str, **body: object) -> _Ended:
-        """Run an activity to its end."""
-        begun = time.perf_counter()
-        return self.ended(begun, self.call("POST", f"/v3/activities/{kind}", body)["activity_id"])
 
 
 class _Memory(threading.Thread):
@@ -167,108 +59,65 @@ class _Memory(threading.Thread):
 
 
 def measure(directory: Path, number: int) -> list[Line]:
-    """Measure with a file of so many rows, in a new cluster in `directory`."""
-    file = directory / "people.csv"
-    with file.open("w", newline="") as out:
-        out.write(_HEADER)
-        out.writelines(rows(number))
-    note(f"a file of {number:,} rows, {file.stat().st_size / 1e6:.0f} MB")
-    with Cluster(directory / "bulk") as cluster:
-        dsn = cluster.dsn()
-        asyncio.run(migrate(dsn))
-        token = asyncio.run(_token(dsn))
-        with serve.everlist(dsn, directory, worker=True) as (port, pid):
-            return _measure(_Api(port, token), _Database(cluster, directory), pid, file, number)
+    """Measure with a file of so many rows, on a new cluster."""
+    with server(directory) as everlist:
+        return _measure(everlist, write_file(everlist.directory / "people.csv", number), number)
 
 
-async def _token(dsn: str) -> str:
-    db = await open_database(dsn, size=1, statement_timeout=60, name="everlist bench")
-    now = datetime.now(UTC)
-    account = await db.write(lambda tx: accounts.create(tx, "bulk", now=now))
-    token, _ = await db.write(
-        lambda tx: tokens.create(tx, account.account_id, scopes=["contact_data"], now=now, name="bench")
+def _copied(everlist: Server) -> float:
+    """The seconds that psql takes to copy what stands in the database into an empty one of the same schema."""
+    files = {table: everlist.directory / f"{table}.copy" for table in _COPIED}
+    for table, file in files.items():
+        _psql(everlist.cluster.dsn(role="postgres"), f"\\copy {table} to '{file}'")
+    everlist.value("create database finished")
+    finished = everlist.cluster.dsn("finished", "postgres")
+    asyncio.run(migrate(finished))
+    everlist.value("checkpoint")
+    begun = time.perf_counter()
+    for table, file in files.items():
+        _psql(finished, f"\\copy {table} from '{file}'")
+    took = time.perf_counter() - begun
+    everlist.value("drop database finished")
+    for file in files.values():
+        file.unlink()
+    return took
+
+
+def _psql(dsn: str, command: str) -> None:
+    subprocess.run([binary("psql"), "-qX", "-v", "ON_ERROR_STOP=1", "-c", command, dsn], check=True)
+
+
+def _dead_rows(everlist: Server) -> int:
+    """How many dead rows there are in the tables that an import fills."""
+    everlist.value("select pg_stat_clear_snapshot()")
+    names = ", ".join(f"'{table}'" for table in _COPIED)
+    return everlist.value(
+        f"select sum(n_tup_upd + n_tup_del) from pg_stat_user_tables where relname in ({names})"
     )
-    await db.close()
-    return token
 
 
-class _Database:
-    """The database below the server, and beside it an empty one of the same schema."""
+def _measure(everlist: Server, file: Path, number: int) -> list[Line]:
+    api = everlist.api
+    list_id = api.new_list("Everybody")
 
-    def __init__(self, cluster: Cluster, directory: Path) -> None:
-        self._dsn = cluster.dsn(role="postgres")
-        self._cluster = cluster
-        self._directory = directory
-
-    def value(self, sql: str) -> Any:
-        """The one value of a statement."""
-
-        async def ask() -> Any:
-            connection = await asyncpg.connect(self._dsn, timeout=60)
-            try:
-                return await connection.fetchval(sql, timeout=600)
-            finally:
-                await connection.close()
-
-        return asyncio.run(ask())
-
-    def copied(self) -> float:
-        """The seconds that psql takes to copy what stands here into an empty database."""
-        for table in _COPIED:
-            self._psql(self._dsn, f"\\copy {table} to '{self._file(table)}'")
-        self.value("create database finished")
-        finished = self._cluster.dsn("finished", "postgres")
-        asyncio.run(migrate(finished))
-        self.value("checkpoint")
-        begun = time.perf_counter()
-        for table in _COPIED:
-            self._psql(finished, f"\\copy {table} from '{self._file(table)}'")
-        took = time.perf_counter() - begun
-        self.value("drop database finished")
-        for table in _COPIED:
-            self._file(table).unlink()
-        return took
-
-    def _file(self, table: str) -> Path:
-        return self._directory / f"{table}.copy"
-
-    def _psql(self, dsn: str, command: str) -> None:
-        subprocess.run([binary("psql"), "-qX", "-v", "ON_ERROR_STOP=1", "-c", command, dsn], check=True)
-
-    def dead_rows(self) -> int:
-        """How many dead rows there are in the tables that an import fills."""
-        self.value("select pg_stat_clear_snapshot()")
-        names = ", ".join(f"'{table}'" for table in _COPIED)
-        return self.value(
-            f"select sum(n_tup_upd + n_tup_del) from pg_stat_user_tables where relname in ({names})"
-        )
-
-
-def _measure(api: _Api, database: _Database, pid: int, file: Path, number: int) -> list[Line]:
-    list_id = api.call("POST", "/v3/contact_lists", {"name": "Everybody"})["list_id"]
-    api.call("POST", "/v3/contact_custom_fields", {"label": "Shop", "type": "string"})
-
-    def imported() -> _Ended:
-        database.value("checkpoint")
+    def imported() -> Ended:
+        everlist.value("checkpoint")
         begun = time.perf_counter()
         ended = api.ended(begun, api.upload(file, list_id))
-        counts = {
-            name.removesuffix("_count"): count for name, count in ended.activity["status"].items() if count
-        }
         note(
             f"import: request {ended.uploaded:.1f} s, then reading {ended.read - ended.uploaded:.1f} s,"
-            f" then merging {ended.seconds - ended.read:.1f} s; {counts}"
+            f" then merging {ended.seconds - ended.read:.1f} s; {ended.counts}"
         )
         return ended
 
-    memory = _Memory(pid)
+    memory = _Memory(everlist.pid)
     memory.start()
     first = imported()
     memory.stop()
-    copy = database.copied()
-    written = database.dead_rows()
+    copy = _copied(everlist)
+    written = _dead_rows(everlist)
     again = imported()
-    written = database.dead_rows() - written
+    written = _dead_rows(everlist) - written
     lines = [
         _ratio("import, to COPY of the finished rows", number, first.seconds, copy, 0.5),
         _ratio("import of the same file again, to the first", number, again.seconds, first.seconds, 2.0),
@@ -279,34 +128,33 @@ def _measure(api: _Api, database: _Database, pid: int, file: Path, number: int) 
         ),
     ]
     begun = time.perf_counter()
-    export = api.ended(
-        begun, api.call("POST", "/v3/activities/contact_exports", {"list_ids": [list_id]})["activity_id"]
-    )
+    export = api.run("/v3/activities/contact_exports", list_ids=[list_id])
     size = _downloaded(api, export.activity["_links"]["results"]["href"])
     note(
         f"export: {export.seconds:.1f} s, and {time.perf_counter() - begun - export.seconds:.1f} s to download {size / 1e6:.0f} MB"
     )
-    people = api.call("GET", f"/v3/contact_lists/{list_id}?include_membership_count=all")["membership_count"]
-    cleared = api.run("remove_list_memberships", source={"list_ids": [list_id]}, list_ids=[list_id])
+    people = api.members(list_id)
+    cleared = api.run(
+        "/v3/activities/remove_list_memberships", source={"list_ids": [list_id]}, list_ids=[list_id]
+    )
     imported()  # puts everybody back
-    deleted = api.run("contact_delete", list_ids=[list_id])
+    deleted = api.run("/v3/activities/contact_delete", list_ids=[list_id])
     return [
         *lines,
-        _ratio("export, to the first import", people, export.seconds, first.seconds, 1.0),
-        _ratio("clear a list of everybody, to the first import", people, cleared.seconds, first.seconds, 1.0),
-        _ratio("delete everybody, to the first import", people, deleted.seconds, first.seconds, 1.0),
+        _ratio("export, to the first import", people, export.seconds, first.seconds),
+        _ratio("clear a list of everybody, to the first import", people, cleared.seconds, first.seconds),
+        _ratio("delete everybody, to the first import", people, deleted.seconds, first.seconds),
     ]
 
 
-def _downloaded(api: _Api, path: str) -> int:
+def _downloaded(api: Api, path: str) -> int:
     with api.answer("GET", path, None, {}) as answer:
         return sum(len(piece) for piece in iter(lambda: answer.read(1 << 20), b""))
 
 
-def _ratio(what: str, number: int, seconds: float, reference: float, bar: float) -> Line:
+def _ratio(what: str, number: int, seconds: float, reference: float, bar: float | None = None) -> Line:
     """How many times as fast as the reference."""
-    measured, other = (f"{took:.1f} s, {number / took:,.0f} rows/s" for took in (seconds, reference))
-    return Line(what, measured, other, reference / seconds, bar, at_least=True)
+    return Line(what, pace(number, seconds), pace(number, reference), reference / seconds, bar, at_least=True)
 
 
 def _amount(what: str, measured: float, bar: float, unit: str) -> Line:

@@ -14,18 +14,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Line:
-    """One ratio and the bar that it is held to."""
+    """One ratio and the bar that it is held to, if there is one."""
 
     what: str
     measured: str
     reference: str
     ratio: float
-    bar: float
+    bar: float | None
     at_least: bool
 
     @property
     def passed(self) -> bool:
         """Whether the bar is met."""
+        if self.bar is None:
+            return True
         return self.ratio >= self.bar if self.at_least else self.ratio <= self.bar
 
 
@@ -66,11 +68,11 @@ def table(lines: Sequence[Line]) -> str:
     """The lines below their headings."""
     rows = [("", "measured", "reference", "ratio", "bar", "")]
     for line in lines:
-        sign = "≥" if line.at_least else "≤"
-        word = "pass" if line.passed else "FAIL"
-        rows.append(
-            (line.what, line.measured, line.reference, f"{line.ratio:.2f}", f"{sign} {line.bar:.2f}", word)
-        )
+        bar, word = "", ""
+        if line.bar is not None:
+            bar = f"{'≥' if line.at_least else '≤'} {line.bar:.2f}"
+            word = "pass" if line.passed else "FAIL"
+        rows.append((line.what, line.measured, line.reference, f"{line.ratio:.2f}", bar, word))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(
