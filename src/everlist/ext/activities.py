@@ -13,6 +13,7 @@ from starlette.responses import StreamingResponse
 from everlist.core import activities, undo
 from everlist.core.imports import outcomes
 from everlist.rest import VALIDATION, Failure, json_response, whole_seconds
+from everlist.rest_activities import activity_out
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,20 +23,6 @@ if TYPE_CHECKING:
     from everlist.core.contacts import Act
     from everlist.db import Transaction
     from everlist.rest import Call
-
-
-def activity_out(activity: activities.Activity) -> dict[str, Any]:
-    """An activity as V3 shows it."""
-    return {
-        "activity_id": activity.activity_id,
-        "state": activity.state,
-        "created_at": whole_seconds(activity.created_at),
-        "updated_at": whole_seconds(activity.updated_at),
-        "percent_done": activity.percent_done,
-        "activity_errors": activity.errors,
-        "status": activity.counts,
-        "_links": {"self": {"href": f"/v3/activities/{activity.activity_id}"}},
-    }
 
 
 async def cancel_activity(call: Call) -> Response:

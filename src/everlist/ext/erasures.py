@@ -15,8 +15,8 @@ from everlist import receipt
 from everlist.core import activities, contacts, erase, lists, receipts
 from everlist.core.ids import new_id
 from everlist.errors import NotFound
-from everlist.ext.activities import activity_out
 from everlist.rest import VALIDATION, Failure, Links, invalid, json_response, whole_seconds
+from everlist.rest_activities import activity_out
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -8,21 +8,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from everlist.core import activities, lists
+from everlist.core import lists
 from everlist.core.activities import Unusable
 from everlist.core.ids import new_id
 from everlist.core.imports.upload import Upload
 from everlist.core.replace import KIND, LEAVERS, UNLIST, ReplaceRequest, preview
 from everlist.errors import NotFound
-from everlist.ext.activities import activity_out
 from everlist.rest import VALIDATION, Failure, invalid, json_response
+from everlist.rest_activities import activity_out, queue
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from starlette.responses import Response
 
-    from everlist.db import Transaction
     from everlist.rest import Call
 
 
@@ -53,13 +50,15 @@ async def replace_members(call: Call) -> Response:
         max_removed_percent=_percent(query.text("max_removed_percent")),
     )
     if (await lists.get(call.db, call.account_id, list_id)).deleted_at is not None:
-        raise _no_list(list_id)
+        raise NotFound(f"no list has the id {list_id}")
     activity_id = new_id()
     upload = Upload(call.db, call.account_id, activity_id, now=call.now)
     try:
         await _store(call, upload, is_json=request.is_json)
         if not dry_run:
-            made = await _queue(call, request, activity_id)
+            made = await queue(
+                call, KIND, request, list_ids=request.list_ids, not_found=True, activity_id=activity_id
+            )
             return json_response(activity_out(made), 201)
         if _previewing.locked():
             message = "other dry runs are under way: ask again in a few seconds"
@@ -104,28 +103,3 @@ async def _store(call: Call, upload: Upload, *, is_json: bool) -> None:
     if upload.size == 0:
         raise Failure(400, VALIDATION, "the body is empty: a list is emptied by removing everybody from it")
     await upload.finish()
-
-
-async def _queue(call: Call, request: ReplaceRequest, activity_id: UUID) -> activities.Activity:
-    act = call.act
-
-    async def operation(tx: Transaction) -> activities.Activity:
-        if not await lists.lock_live(tx, call.account_id, request.list_ids):
-            raise _no_list(request.list_ids[0])
-        return await activities.create(
-            tx,
-            call.account_id,
-            KIND,
-            request,
-            operation=act.operation,
-            now=act.now,
-            request_id=act.request_id,
-            token_id=act.token_id,
-            activity_id=activity_id,
-        )
-
-    return await call.write(operation)
-
-
-def _no_list(list_id: UUID) -> NotFound:
-    return NotFound(f"no list has the id {list_id}")

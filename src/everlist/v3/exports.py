@@ -13,7 +13,8 @@ from starlette.responses import StreamingResponse
 from everlist.core import custom_fields, exports
 from everlist.core.contacts import ContactFilter
 from everlist.rest import VALIDATION, Failure, invalid, json_response
-from everlist.v3.activities import ExcludeIn, activity_out, at_most, queue
+from everlist.rest_activities import activity_out, queue
+from everlist.v3.activities import ExcludeIn, at_most
 
 if TYPE_CHECKING:
     from starlette.responses import Response

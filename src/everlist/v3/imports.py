@@ -9,17 +9,15 @@ import msgspec
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from everlist.core import activities, lists
 from everlist.core.ids import new_id, parse_id
 from everlist.core.imports.job import ImportRequest
 from everlist.core.imports.upload import Upload
 from everlist.rest import VALIDATION, Failure, invalid, json_response
-from everlist.v3.activities import activity_out
+from everlist.rest_activities import activity_out, queue
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from everlist.db import Transaction
     from everlist.rest import Call
 
 _MAX_LISTS = 50
@@ -116,7 +114,14 @@ async def post_contacts_file_import(call: Call) -> Response:
             form.file.clear()
         request = _request(call, form, upload)
         await upload.finish()
-        made = await _queue(call, "contacts_file_import", request, activity_id, form.file_name)
+        made = await queue(
+            call,
+            "contacts_file_import",
+            request,
+            list_ids=request.list_ids,
+            source_file_name=form.file_name,
+            activity_id=activity_id,
+        )
     except FormParserError as error:
         await upload.discard()
         raise Failure(400, VALIDATION, "Bad request: the body is not valid multipart/form-data") from error
@@ -176,34 +181,10 @@ async def post_contacts_json_import(call: Call) -> Response:
         for item in body.import_data:
             await upload.write(msgspec.json.format(bytes(item), indent=-1) + b"\n")
         await upload.finish()
-        made = await _queue(call, "contacts_json_import", request, activity_id, None)
+        made = await queue(
+            call, "contacts_json_import", request, list_ids=request.list_ids, activity_id=activity_id
+        )
     except BaseException:
         await upload.discard()
         raise
     return json_response(activity_out(made), 201)
-
-
-async def _queue(
-    call: Call, kind: str, request: ImportRequest, activity_id: UUID, file_name: str | None
-) -> activities.Activity:
-    act = call.act
-
-    async def operation(tx: Transaction) -> activities.Activity:
-        unknown = set(request.list_ids) - await lists.lock_live(tx, call.account_id, request.list_ids)
-        if unknown:
-            message = f"list_ids does not have a valid value: no list has the id {min(unknown)}"
-            raise Failure(400, VALIDATION, message)
-        return await activities.create(
-            tx,
-            call.account_id,
-            kind,
-            request,
-            operation=act.operation,
-            now=act.now,
-            source_file_name=file_name,
-            request_id=act.request_id,
-            token_id=act.token_id,
-            activity_id=activity_id,
-        )
-
-    return await call.write(operation)
