@@ -100,7 +100,6 @@ async def queue(
     activity_id: UUID | None = None,
 ) -> activities.Activity:
     """Queue an activity whose lists and tags exist: else 400, or 404 where the path names them."""
-    act = call.act
 
     async def operation(tx: Transaction) -> activities.Activity:
         for name, ids, found in (
@@ -122,13 +121,10 @@ async def queue(
             call.account_id,
             kind,
             request,
-            operation=act.operation,
-            now=act.now,
             counts=counts,
             source_file_name=source_file_name,
-            request_id=act.request_id,
-            token_id=act.token_id,
             activity_id=activity_id,
+            act=call.act,
         )
 
     return await call.write(operation)

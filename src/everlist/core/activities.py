@@ -97,15 +97,12 @@ async def create(
     kind: str,
     request: object,
     *,
-    operation: str,
-    now: datetime,
     counts: dict[str, int] | None = None,
     source_file_name: str | None = None,
-    request_id: str | None = None,
-    token_id: UUID | None = None,
     activity_id: UUID | None = None,
+    act: Act,
 ) -> Activity:
-    """Queue an activity. `request` is stored as JSON. Raises QueueFull.
+    """Queue an activity, which `act` asks for. `request` is stored as JSON. Raises QueueFull.
 
     To be called last in its transaction: it holds the account's lane until the end.
     """
@@ -129,17 +126,17 @@ async def create(
         msgspec.json.encode(request).decode(),
         source_file_name,
         msgspec.json.encode(counts or {}).decode(),
-        now,
-        operation,
-        request_id,
-        token_id,
+        act.now,
+        act.operation,
+        act.request_id,
+        act.token_id,
     )
     # DO UPDATE, not DO NOTHING: it waits for a worker that is about to delete the row, and then inserts.
     await tx.execute(
         "insert into lane (account_id, ready_at) values ($1, $2)"
         " on conflict (account_id) do update set ready_at = lane.ready_at",
         account_id,
-        now,
+        act.now,
     )
     await tx.execute("select pg_notify($1, '')", WORK_CHANNEL)
     if row is None:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from everlist.core.contacts import Act
     from everlist.db import Transaction
     from everlist.rest import Call
 
@@ -75,9 +74,13 @@ async def undo_activity(call: Call) -> Response:
 
     async def operation(tx: Transaction) -> activities.Activity:
         await undo.refuse_undo(tx, call.account_id, activity_id, now=act.now)
-        return await _queue(tx, call.account_id, undo.KIND, undo.UndoRequest(activity_id), act)
+        request = undo.UndoRequest(activity_id)
+        return await activities.create(tx, call.account_id, undo.KIND, request, act=act)
 
     return json_response(activity_out(await call.write(operation)), 201)
+
+
+_MAX_RESTORED = 500
 
 
 class ContactRestoreIn(msgspec.Struct):
@@ -100,24 +103,6 @@ async def post_contact_restore(call: Call) -> Response:
     async def operation(tx: Transaction) -> activities.Activity:
         if by is not None:
             await undo.refuse_restore(tx, call.account_id, by, now=act.now)
-        return await _queue(tx, call.account_id, "contact_restore", request, act)
+        return await activities.create(tx, call.account_id, "contact_restore", request, act=act)
 
     return json_response(activity_out(await call.write(operation)), 201)
-
-
-_MAX_RESTORED = 500
-
-
-async def _queue(
-    tx: Transaction, account_id: UUID, kind: str, request: object, act: Act
-) -> activities.Activity:
-    return await activities.create(
-        tx,
-        account_id,
-        kind,
-        request,
-        operation=act.operation,
-        now=act.now,
-        request_id=act.request_id,
-        token_id=act.token_id,
-    )

@@ -126,11 +126,8 @@ async def post_contact_erase(call: Call) -> Response:
             account_id,
             erase.KIND,
             request,
-            operation=act.operation,
-            now=act.now,
             counts={"suppressed_count": len(nobodys)} if addresses else None,
-            request_id=act.request_id,
-            token_id=act.token_id,
+            act=act,
         )
 
     return json_response(activity_out(await call.write(operation)), 201)
