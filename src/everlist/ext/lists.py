@@ -93,10 +93,7 @@ async def _store(call: Call, upload: Upload, *, is_json: bool) -> None:
         items = (await call.body(MembersIn)).import_data
         if items is None:
             raise Failure(400, VALIDATION, "import_data is missing")
-        for item in items:
-            if not bytes(item).lstrip().startswith(b"{"):
-                raise invalid("import_data")
-            await upload.write(msgspec.json.format(bytes(item), indent=-1) + b"\n")
+        await upload.write_items(items)
     else:
         async for data in call.stream():
             await upload.write(data)

@@ -173,13 +173,10 @@ async def post_contacts_json_import(call: Call) -> Response:
     )
     if not body.import_data:
         raise Failure(400, VALIDATION, "import_data is missing")
-    if not all(bytes(item).lstrip().startswith(b"{") for item in body.import_data):
-        raise invalid("import_data")
     activity_id = new_id()
     upload = Upload(call.db, call.account_id, activity_id, now=call.now)
     try:
-        for item in body.import_data:
-            await upload.write(msgspec.json.format(bytes(item), indent=-1) + b"\n")
+        await upload.write_items(body.import_data)
         await upload.finish()
         made = await queue(
             call, "contacts_json_import", request, list_ids=request.list_ids, activity_id=activity_id

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from everlist.errors import Invalid
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -38,6 +42,14 @@ class Upload:
         while len(self._buffer) >= PART_BYTES:
             await self._store(bytes(self._buffer[:PART_BYTES]))
             del self._buffer[:PART_BYTES]
+
+    async def write_items(self, items: Sequence[msgspec.Raw]) -> None:
+        """Add the items of an `import_data`, one on each line. Raises Invalid where one is no object."""
+        if not all(bytes(item).lstrip().startswith(b"{") for item in items):
+            message = "import_data does not have a valid value"
+            raise Invalid(message)
+        for item in items:
+            await self.write(msgspec.json.format(bytes(item), indent=-1) + b"\n")
 
     async def finish(self) -> None:
         """Store what is left."""
