@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
+import socket
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -245,6 +248,22 @@ def test_a_list_that_is_not_there(alice: Api, charlie: Api) -> None:
     for list_id in (NOBODY, new_list(charlie)):
         assert put_members(alice, list_id, file_of("a")).status == 404
         assert put_members(alice, list_id, file_of("a"), dry_run="true").status == 404
+
+
+def test_a_dry_run_too_many_is_refused_before_its_file_is_sent(
+    alice: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("everlist.ext.lists._previewing", asyncio.Semaphore(0))
+    url = urlsplit(alice.url)
+    head = (
+        f"PUT /everlist/v1/contact_lists/{new_list(alice)}/members?dry_run=true HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: Bearer {alice.token}\r\nContent-Type: text/csv\r\nContent-Length: 9000000\r\n\r\n"
+    )
+    with socket.create_connection((url.hostname or "", url.port or 0), timeout=10) as connection:
+        connection.sendall(head.encode())
+        answer = connection.recv(1000).decode()
+    assert answer.startswith("HTTP/1.1 429 ")
+    assert "retry-after: 5\r\n" in answer
 
 
 _NAMES = st.sampled_from([f"n{number}" for number in range(9)])

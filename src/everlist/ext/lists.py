@@ -51,6 +51,8 @@ async def replace_members(call: Call) -> Response:
     )
     if (await lists.get(call.db, call.account_id, list_id)).deleted_at is not None:
         raise NotFound(f"no list has the id {list_id}")
+    if dry_run:
+        _refuse_one_too_many()  # before the body is read: it may be big
     activity_id = new_id()
     upload = Upload(call.db, call.account_id, activity_id, now=call.now)
     try:
@@ -60,9 +62,7 @@ async def replace_members(call: Call) -> Response:
                 call, KIND, request, list_ids=request.list_ids, not_found=True, activity_id=activity_id
             )
             return json_response(activity_out(made), 201)
-        if _previewing.locked():
-            message = "other dry runs are under way: ask again in a few seconds"
-            raise Failure(429, "throttled", message, {"Retry-After": "5"})
+        _refuse_one_too_many()
         async with _previewing:
             difference = await preview(call.db, call.account_id, activity_id, request, call.act)
     except Unusable as error:
@@ -73,6 +73,12 @@ async def replace_members(call: Call) -> Response:
         raise
     await upload.discard()
     return json_response(difference)
+
+
+def _refuse_one_too_many() -> None:
+    if _previewing.locked():
+        message = "other dry runs are under way: ask again in a few seconds"
+        raise Failure(429, "throttled", message, {"Retry-After": "5"})
 
 
 def _percent(text: str | None) -> float | None:
