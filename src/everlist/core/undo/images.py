@@ -1,0 +1,32 @@
+"""The before-images of one activity: how much they are, and whether they are kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from everlist.core.activities import UNDO_WINDOW
+from everlist.errors import Conflict
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from everlist.core.activities import Activity
+    from everlist.db import Transaction
+
+
+def refuse_forgotten(activity: Activity, *, now: datetime) -> None:
+    """Raises Conflict where what the activity changed is not kept any more."""
+    if activity.completed_at is not None and activity.completed_at < now - UNDO_WINDOW:
+        message = f"the activity ended more than {UNDO_WINDOW.days} days ago, and what it changed is not kept longer"
+        raise Conflict(message)
+
+
+async def count(tx: Transaction, account_id: UUID, activity_id: UUID) -> int:
+    """How many contacts the activity made or changed."""
+    return await tx.value(
+        "select coalesce(sum(cardinality(created) + jsonb_array_length(changed)), 0)::bigint"
+        " from before_image where account_id = $1 and activity_id = $2",
+        account_id,
+        activity_id,
+    )

@@ -1,0 +1,97 @@
+"""Bring deleted contacts back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import msgspec
+
+from everlist.core import activities, lists
+from everlist.core.activities import Job, Progress
+from everlist.core.contacts.apply import Edit, edit
+from everlist.core.contacts.filters import ContactFilter
+from everlist.core.contacts.select import choose
+from everlist.core.undo.images import count, refuse_forgotten
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from everlist.db import Transaction
+
+
+class RestoreRequest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Which contacts to bring back: one of these is set."""
+
+    contact_ids: tuple[UUID, ...] | None = None
+    deleted_by_activity_id: UUID | None = None
+
+
+async def contact_restore(job: Job) -> Progress:
+    """Bring one chunk of deleted contacts back, on the live ones of the lists that they were on, with their tags."""
+    tx, activity = job.tx, job.activity
+    account_id = activity.account_id
+    request = msgspec.convert(activity.request, RestoreRequest)
+    chunk: int | None = None
+    if request.deleted_by_activity_id is None:
+        ids = list(dict.fromkeys(request.contact_ids or ()))
+    else:
+        image = await tx.row(
+            """
+            select chunk, array(
+                select c.contact_id from jsonb_array_elements(changed) e
+                join contact c on c.account_id = $1 and c.contact_id = (e ->> 'contact_id')::uuid
+                    and c.deleted_at = (e #>> '{columns,deletion,1,deleted_at}')::timestamptz) as ids
+            from before_image where account_id = $1 and activity_id = $2 and chunk > $3 order by chunk limit 1
+            """,
+            account_id,
+            request.deleted_by_activity_id,
+            activity.position.get("chunk", 0),
+        )
+        if image is None:
+            return Progress(activity.position, done=True)
+        chunk, ids = image["chunk"], image["ids"]
+    total: int | None = activity.position.get("total")
+    begun = total is not None
+    if total is None:
+        by = request.deleted_by_activity_id
+        total = len(ids) if by is None else await count(tx, account_id, by)
+    restored = await _restore(job, ids)
+    seen = activity.counts.get("items_completed_count", 0) + len(ids)
+    counts = {
+        "items_completed_count": len(ids),
+        "updated": restored,
+        "unchanged": len(ids) - restored,
+        **({} if begun else {"items_total_count": total}),
+    }
+    return Progress(
+        {"total": total, "chunk": chunk},
+        done=chunk is None,
+        percent_done=100 * seen // max(total, 1),
+        counts=counts,
+    )
+
+
+async def _restore(job: Job, ids: list[UUID]) -> int:
+    """Restore those of the contacts that are deleted; how many those were."""
+    tx, account_id = job.tx, job.activity.account_id
+    deleted = ContactFilter(frozenset({"deleted"}), contact_ids=tuple(ids))
+    chosen = [one.contact_id for one in await choose(tx, account_id, deleted, after=None, limit=None)]
+    were_on = await tx.rows(
+        "select distinct unnest(deleted_list_ids) as list_id from contact where account_id = $1 and contact_id = any($2)",
+        account_id,
+        chosen,
+    )
+    live = await lists.lock_live(tx, account_id, [row["list_id"] for row in were_on])
+    back = Edit(
+        deleted_at="null::timestamptz",
+        lists_added="case when c.permission is distinct from 'unsubscribed'"
+        " then array(select unnest(c.deleted_list_ids) intersect select unnest($9::uuid[])) else '{}' end",
+    )
+    await edit(tx, account_id, chosen, back, job.act, sorted(live))
+    return len(chosen)
+
+
+async def refuse_restore(tx: Transaction, account_id: UUID, activity_id: UUID, *, now: datetime) -> None:
+    """Raises NotFound where there is no such activity, and Conflict where what it deleted is not known any more."""
+    refuse_forgotten(await activities.get(tx, account_id, activity_id), now=now)

@@ -1,0 +1,170 @@
+"""The statement that undoes one chunk; what stands between its two halves is that of any change."""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+from everlist.core.undo.columns import ANY_BACK, BACK, GROUPS_AFTER, KEPT, PLAIN_AFTER, SWAPPED
+
+# $4: the chunk, $9: the activity that is undone, $10: when the chunk was made, $11: rows reported before,
+# $12, $13, $15: how many lists, tags and custom fields a contact may have,
+# $14: addresses and numbers that may not return
+UNDONE: LiteralString = (
+    """
+with image as materialized (
+    select i.contact_id, false as created, coalesce(i.columns, '{}') as columns, coalesce(i.fields, '{}') as fields,
+        i.joined, i."left" as left_lists, i.tagged, i.untagged
+    from before_image b
+    cross join lateral jsonb_to_recordset(b.changed) i (contact_id uuid, columns jsonb, fields jsonb,
+        joined uuid[], "left" uuid[], tagged uuid[], untagged uuid[])
+    where b.account_id = $1 and b.activity_id = $9 and b.chunk = $4::bigint
+    union all
+    select made.contact_id, true, '{}', '{}', null, null, null, null
+    from before_image b cross join lateral unnest(b.created) made (contact_id)
+    where b.account_id = $1 and b.activity_id = $9 and b.chunk = $4::bigint
+),
+found as materialized (
+    select i.contact_id as image_id, i.created, i.columns, i.fields, i.joined, i.left_lists, i.tagged, i.untagged, c.*,
+        """
+    + BACK
+    + """,
+        array_remove(array["""
+    + KEPT
+    + """], null) as kept,
+        i.columns ? 'deletion'
+            and c.deleted_at is not distinct from (i.columns #>> '{deletion,1,deleted_at}')::timestamptz as deletion_back,
+        (i.columns #>> '{deletion,0,deleted_at}')::timestamptz as deleted_before,
+        c.update_source = 'Contact' and c.updated_at > $10::timestamptz or exists (
+            select from consent_event e where e.account_id = $1 and e.contact_id = i.contact_id
+            and e.at > $10::timestamptz and e.source = 'Contact') as person_acted,
+        array(select m.list_id from list_membership m where m.account_id = $1 and m.contact_id = i.contact_id) as on_lists,
+        array(select t.tag_id from tagging t where t.account_id = $1 and t.contact_id = i.contact_id) as has_tags
+    from image i
+    left join lateral (
+        select * from contact c where c.account_id = $1 and c.contact_id = i.contact_id offset 0
+    ) c on true
+),
+fated as materialized (  -- hidden: it was not there before, or was deleted
+    select *,
+        created and deleted_at is null and updated_at = $10::timestamptz and not person_acted as unmade,
+        deletion_back and deleted_before is not null and not person_acted
+            and on_lists <@ coalesce(joined, '{}') as hidden,
+        deletion_back and deleted_before is null as revived
+    from found
+),
+placed as materialized (
+    select *,
+        case when not unmade and not hidden and (deleted_at is null or revived)
+            and not (person_acted and permission is not distinct from 'unsubscribed') then array(
+            select l.list_id from contact_list l
+            where l.account_id = $1 and l.list_id = any(left_lists) and l.deleted_at is null and l.list_id <> all(on_lists))
+        else '{}' end as lists_in,
+        case when unmade or hidden then on_lists
+            else array(select unnest(joined) intersect select unnest(on_lists)) end as lists_out,
+        case when contact_id is not null then array(
+            select t.tag_id from tag t
+            where t.account_id = $1 and t.tag_id = any(untagged) and t.tag_id <> all(has_tags))
+        else '{}' end as tags_in,
+        array(select unnest(tagged) intersect select unnest(has_tags)) as tags_out,
+        coalesce((
+            select jsonb_object_agg(key, value) from jsonb_each(fields)
+            where coalesce(custom_fields -> key, 'null') = value -> 1
+                and (value -> 0 = 'null' or exists (
+                    select from custom_field f where f.account_id = $1 and f.custom_field_id = key::uuid))
+        ), '{}') as fields_back
+    from fated
+),
+judged as materialized (
+    select *,
+        cardinality(on_lists) + cardinality(lists_in) - cardinality(lists_out) > $12::integer
+            or cardinality(has_tags) + cardinality(tags_in) - cardinality(tags_out) > $13::integer
+            or (select count(*) from (
+                select jsonb_object_keys(custom_fields) union
+                select key from jsonb_each(fields_back) where value -> 0 <> 'null') keys) > $15::integer as too_many,
+        kept
+            || case when (created and not unmade and deleted_at is null)
+                or (columns ? 'deletion' and not hidden and not revived
+                    and deleted_at is distinct from deleted_before) then '{contact}'::text[] else '{}' end
+            || case when cardinality(left_lists) > 0 and person_acted and permission = 'unsubscribed'
+                then '{lists}'::text[] else '{}' end
+            || case when exists (
+                select from jsonb_each(fields)
+                where not fields_back ? key and coalesce(custom_fields -> key, 'null') <> value -> 0
+            ) then '{custom_fields}'::text[] else '{}' end as kept_all,
+        unmade or hidden or revived or fields_back <> '{}' or cardinality(lists_in || lists_out || tags_in || tags_out) > 0
+            or """
+    + ANY_BACK
+    + """ as acts
+    from placed
+),
+outcome as materialized (
+    select *, row_number() over (order by image_id) + $11::integer as row_number,
+        case
+            when contact_id is null then 'r'
+            when acts and too_many then 'r'
+            when acts then 'u'
+            when cardinality(kept_all) > 0 then case when person_acted then 'h' else 'r' end
+            else 'n'
+        end as letter,
+        case
+            when contact_id is null then 'the contact has been erased'
+            when acts and too_many then 'it would be on too many lists, or have too many tags or custom fields'
+            when cardinality(kept_all) > 0 then
+                case when person_acted then 'kept, the person has acted since: ' else 'kept, changed since: ' end
+                || array_to_string(kept_all, ', ')
+        end as reason
+    from judged
+),
+changed as materialized (
+    select contact_id, created_at, $2::timestamptz as updated_at,
+        case when unmade then $2::timestamptz when hidden then deleted_before when revived then null else deleted_at end
+            as deleted_at,
+        case
+            when unmade then on_lists
+            when hidden then array(
+                select value::uuid from jsonb_array_elements_text(
+                    coalesce(columns #> '{deletion,0,deleted_list_ids}', '[]')))
+            when deleted_at is not null and not revived then deleted_list_ids
+        end as deleted_list_ids,
+        create_source, 'Account' as update_source,
+        """
+    + PLAIN_AFTER
+    + ", "
+    + GROUPS_AFTER
+    + """,
+        opt_out_source, opt_out_at, opt_out_reason, confirmed_at, notes,
+        (custom_fields - array(select jsonb_object_keys(fields_back))) || coalesce((
+            select jsonb_object_agg(key, value -> 0) from jsonb_each(fields_back) where value -> 0 <> 'null'
+        ), '{}') as custom_fields,
+        lists_in as lists_added, lists_out as lists_removed, tags_in as tags_added, tags_out as tags_removed,
+        'Account' as source, null::jsonb as sms_details, row_number::integer as row_number,
+        jsonb_strip_nulls(jsonb_build_object(
+            'columns', jsonb_build_object(
+                'deletion', case when unmade or hidden or revived then jsonb_build_array(
+                    jsonb_build_object('deleted_at', deleted_at, 'deleted_list_ids', deleted_list_ids),
+                    jsonb_build_object('deleted_at', case when unmade then $2::timestamptz when hidden then deleted_before end)
+                ) end, """
+    + SWAPPED
+    + """),
+            'fields', (
+                select jsonb_object_agg(key, jsonb_build_array(value -> 1, value -> 0)) from jsonb_each(fields_back)),
+            'joined', nullif(lists_in, '{}'), 'left', nullif(lists_out, '{}'),
+            'tagged', nullif(tags_in, '{}'), 'untagged', nullif(tags_out, '{}')
+        )) as image
+    from outcome where letter = 'u'
+),"""
+)
+
+REPORTED: LiteralString = """,
+reported as (
+    insert into import_report (account_id, activity_id, row_number, reason)
+    select $1, $8, row_number, reason from outcome where reason is not null
+),
+noted as (
+    insert into import_outcome (account_id, activity_id, first_row, outcomes, line_numbers, contact_ids)
+    select $1, $8, $11::integer + 1, string_agg(letter, '' order by row_number),
+        array_agg(row_number::integer order by row_number), array_agg(contact_id order by row_number)
+    from outcome having count(*) > 0
+)
+select letter, count(*) as number from outcome group by letter
+"""
