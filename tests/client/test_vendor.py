@@ -51,7 +51,7 @@ def test_the_scripts_for_the_official_client_run_with_only_the_imports_changed(
     tmp_path: Path,
     name: str,
 ) -> None:
-    for script in ("run_contacts.py", "run_bulk.py"):
+    for script in ("support.py", "run_contacts.py", "run_bulk.py"):
         source = (OFFICIAL / script).read_text(encoding="utf-8")
         (tmp_path / script).write_text(ported(source), encoding="utf-8")
     assert "everlist.client.vendor as cc" in (tmp_path / name).read_text(encoding="utf-8")

@@ -20,7 +20,7 @@ from typing import Any
 from uuid import uuid4
 
 import constant_contact_api_client as cc
-from run_contacts import (
+from support import (
     RUN,
     Calls,
     Client,

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from anyio.from_thread import BlockingPortal
 
+from everlist.core.imports import upload
 from everlist.db import Database
 from everlist.worker import Worker
 from tests.conftest import SECRET_KEY, Api, Sql
 from tests.core.recount import recount
 from tests.v3.helpers import Behind
+from tests.v3.imports import Rows
 
 
 @pytest.fixture
@@ -42,3 +45,24 @@ def work(database: Database, portal: BlockingPortal) -> Callable[[], None]:
             pass
 
     return lambda: portal.call(all_that_waits)
+
+
+@pytest.fixture
+def rows(alice: Api, database: Database, portal: BlockingPortal) -> Rows:
+    """Reads what became of each row of an import of alice's."""
+    return Rows(alice, database, portal)
+
+
+@pytest.fixture
+def nothing_is_left(alice: Api, sql: Sql, database: Database, portal: BlockingPortal) -> Iterator[None]:
+    """Once a sweep was made, no piece of an upload and no row on its way outlasts an import that has ended."""
+    yield
+    a_day_ago = datetime.now(UTC) - timedelta(days=1)
+    portal.call(lambda: upload.sweep(database, alice.account_id, before=a_day_ago))
+    for table in ("upload_part", "import_row"):
+        left = sql(
+            f"select t.activity_id, a.state from {table} t left join activity a using (account_id, activity_id)"
+            " where t.account_id = $1 and coalesce(a.state, 'none') not in ('initialized', 'processing')",
+            alice.account_id,
+        )
+        assert not left, (table, left)
