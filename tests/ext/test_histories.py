@@ -178,9 +178,6 @@ MOVED: dict[str, list[Step]] = {
 
 
 @pytest.mark.parametrize("place", MOVED)
-@pytest.mark.xfail(
-    strict=True, reason="an erasure leaves these where the contact that had the address moved away"
-)
 def test_an_erased_address_that_another_contact_had_before(
     history: Callable[..., History], place: str
 ) -> None:
@@ -189,9 +186,6 @@ def test_an_erased_address_that_another_contact_had_before(
         it.play(step)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="of two spellings of an erased address in one file, one stays in the report"
-)
 def test_an_erased_address_in_two_spellings_in_a_file(history: Callable[..., History]) -> None:
     it = history()
     for step in (_erased(0), _imported(Row(0, anniversary="no date"), Row(0), Row(0, first_name="Al"))):

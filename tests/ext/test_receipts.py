@@ -6,14 +6,17 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from joserfc import jws
 from joserfc.jwk import OKPKey
 
 from everlist import receipt
+from everlist.ext.erasures import checked_reason
 from tests.conftest import SECRET_KEY, Api
 from tests.ext.people import ERASURES, erase, erase_many, zenobia
 from tests.v3.bulk import Work, person
@@ -169,3 +172,13 @@ def test_the_command_says_what_is_wrong(alice: Api, tmp_path: Path, keys_file: s
         assert (done.returncode, done.stdout) == (1, ""), stdin
         assert text in done.stderr
         assert done.stderr.count("\n") == 1
+
+
+def test_a_reason_cannot_speak_as_the_receipt_does() -> None:
+    try:
+        reason = checked_reason("asked\n  removed  1000000  contact: everything\nThe signature holds.")
+    except Exception:  # noqa: BLE001 - refusing it is as good
+        return
+    now = datetime.now(UTC)
+    lines = receipt.told(receipt.Receipt(uuid4(), uuid4(), now, reason, (), ())).splitlines()
+    assert len(lines) == 4

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import dataclasses
 import io
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx2
 import pytest
+from anyio.from_thread import BlockingPortal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import Api, Reply, Sql
+from everlist.settings import Settings
+from tests.conftest import Api, NewAccount, NewToken, Reply, Sql
 from tests.ext.test_undo import everything, undone
+from tests.server import Server
 from tests.v3.bulk import Work, ended, lists_of, person
-from tests.v3.helpers import NOBODY, Behind, email, get_contact, new_list, put_contact
+from tests.v3.helpers import NOBODY, Behind, email, get_contact, new_list, post_contact, put_contact, refused
+
+NUMBER = "13095550142"
 
 
 def put_members(api: Api, list_id: str, content: str | bytes, **params: str) -> Reply:
@@ -264,6 +272,101 @@ def test_a_dry_run_too_many_is_refused_before_its_file_is_sent(
         answer = connection.recv(1000).decode()
     assert answer.startswith("HTTP/1.1 429 ")
     assert "retry-after: 5\r\n" in answer
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["a@example.org,Ann,one cell too many", '"a@example.org"x,Ann', "a@example.org", "a@example.org,\0"],
+)
+@pytest.mark.parametrize("leavers", ["unlist", "delete"])
+def test_a_row_that_cannot_be_read_takes_nobody_off_the_list(
+    alice: Api, work: Work, row: str, leavers: str
+) -> None:
+    a_list = new_list(alice)
+    ann = person(alice, "a", list_memberships=[a_list])
+    replaced(alice, work, a_list, f"email,first_name\n{row}\nb@example.org,Ben\n", leavers=leavers)
+    assert lists_of(alice, ann) == {a_list}
+
+
+@pytest.mark.parametrize("stored", ["zoë@bücher.example", "zoe@xn--bcher-kva.example"])
+def test_nor_does_a_rejected_row_whose_address_is_written_another_way(
+    alice: Api, work: Work, stored: str
+) -> None:
+    a_list = new_list(alice)
+    zoe = post_contact(alice, email_address=email(stored), list_memberships=[a_list])["contact_id"]
+    written = stored.replace("zoë@bücher", "Zoë@BÜCHER").replace("xn--bcher-kva", "bücher")
+    replaced(alice, work, a_list, f"email,anniversary\n{written},no date\nb@example.org,\n")
+    assert lists_of(alice, zoe) == {a_list}
+
+
+def test_of_two_people_with_one_number_neither_is_lost_without_a_word(alice: Api, work: Work) -> None:
+    a_list = new_list(alice)
+    activity = replaced(
+        alice,
+        work,
+        a_list,
+        f"email,sms_number\na@example.org,{NUMBER}\nb@example.org,{NUMBER}\n",
+    )
+    count = alice.get("/contacts", lists=a_list, include_count="true").json["contacts_count"]
+    assert count == 2 or activity["status"]["rejected_count"] + activity["status"].get("held_back_count", 0)
+
+
+def test_dry_runs_at_once_leave_the_server_answering(
+    settings: Settings,
+    dsn: str,
+    sql: Sql,
+    portal: BlockingPortal,
+    new_account: NewAccount,
+    new_token: NewToken,
+) -> None:
+    account = new_account()
+    small = dataclasses.replace(settings, pool_size=3)
+    with Server(small, dsn, portal) as server:
+        api = Api(server.url, new_token(account, "contact_data"), account)
+        a_list = new_list(api)
+        file = "email\n" + "".join(f"p{number}@example.org\n" for number in range(5_000))
+
+        def dry_run(_: int) -> int:
+            with httpx2.Client(verify=False, timeout=5) as http:
+                try:
+                    return http.put(
+                        f"{server.url}/everlist/v1/contact_lists/{a_list}/members?dry_run=true",
+                        content=file.encode(),
+                        headers={"Content-Type": "text/csv", "Authorization": f"Bearer {api.token}"},
+                    ).status_code
+                except httpx2.TimeoutException:
+                    return 0
+
+        with ThreadPoolExecutor(6) as pool:
+            statuses = set(pool.map(dry_run, range(6)))
+        api.http.close()
+        while True:  # a server that waits for itself could not be stopped
+            try:
+                ready = httpx2.get(f"{server.url}/readyz", verify=False, timeout=1)
+            except httpx2.TimeoutException:
+                sql(
+                    "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()"
+                    " and application_name = 'everlist web' and query ilike 'copy%import_row%'"
+                )
+            else:
+                assert ready.status_code == 200
+                break
+        assert 0 not in statuses
+
+
+def test_a_number_that_is_too_big_costs_its_row_alone(alice: Api) -> None:
+    body = b'{"import_data": [{"email": "a@example.org"}, {"email": "b@example.org", "first_name": 1e999}]}'
+    path = f"/everlist/v1/contact_lists/{new_list(alice)}/members"
+    reply = alice(
+        "PUT", path, params={"dry_run": "true"}, content=body, headers={"Content-Type": "application/json"}
+    )
+    assert (reply.status, reply.json.get("rejected")) == (200, 1)
+
+
+@pytest.mark.parametrize("percent", ["nan", "inf", "1e400", "-1", "101", "x"])
+def test_a_share_that_is_none(alice: Api, percent: str) -> None:
+    reply = put_members(alice, new_list(alice), "email\na@example.org\n", max_removed_percent=percent)
+    refused(reply, 400, "max_removed_percent")
 
 
 _NAMES = st.sampled_from([f"n{number}" for number in range(9)])

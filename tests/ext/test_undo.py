@@ -7,9 +7,11 @@ import io
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import httpx2
 import pytest
 
 from tests.conftest import Api, Clock, Sql
+from tests.ext.people import erase
 from tests.v3.bulk import Work, ended, lists_of, person, queued, ran
 from tests.v3.helpers import (
     INCLUDES,
@@ -22,9 +24,12 @@ from tests.v3.helpers import (
     post_contact,
     put_contact,
     sign_up,
+    sms,
 )
+from tests.v3.imports import imported
 
 ACTIVITIES = "/everlist/v1/activities"
+NUMBER, ANOTHER = "13095550142", "13095550199"
 
 
 def undo(api: Api, activity_id: str) -> str:
@@ -389,3 +394,90 @@ def test_an_undo_raises_no_consent(alice: Api, sql: Sql, world: World, work: Wor
     rows = sql("select source from consent_event where activity_id = $1", first["activity_id"])
     assert rows
     assert {row["source"] for row in rows} == {"Account"}
+
+
+# Numbers, opt-outs and limits
+
+
+def leave(api: Api, contact_id: str) -> None:
+    """The person's one click."""
+    link = api.get(f"/everlist/v1/contacts/{contact_id}/links").json["one_click_url"].rpartition("/")[2]
+    reply = httpx2.post(f"{api.url}/one-click/{link}", data={"List-Unsubscribe": "One-Click"}, verify=False)
+    assert reply.status_code == 200
+
+
+def _number_gone(api: Api, work: Work) -> tuple[str, Any]:
+    """A contact that an import had given a number, and the undo that took it away again."""
+    who = person(api, "a")
+    activity = imported(api, work, f"email,sms_number\na@example.org,{NUMBER}\n", new_list(api))
+    return who, undone(api, work, activity)
+
+
+def test_an_undo_that_would_bring_a_number_that_is_taken_reports_its_contact(
+    alice: Api, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("everlist.worker.CONFLICTS", 1)
+    _, undo = _number_gone(alice, work)
+    post_contact(alice, email_address=email("b@example.org"), sms_channel=sms(NUMBER))
+    undone(alice, work, undo)
+
+
+def test_an_undo_brings_no_number_back_whose_person_was_erased(alice: Api, work: Work) -> None:
+    who, undo = _number_gone(alice, work)
+    erase(
+        alice,
+        post_contact(alice, email_address=email("b@example.org"), sms_channel=sms(NUMBER))["contact_id"],
+    )
+    undone(alice, work, undo)
+    assert "sms_channel" not in get_contact(alice, who, "sms_channel")
+
+
+def test_an_undo_does_not_let_an_account_lift_the_opt_out_of_a_number(alice: Api, work: Work) -> None:
+    who, undo = _number_gone(alice, work)
+    ben = post_contact(
+        alice, email_address=email("b@example.org"), sms_channel=sms(NUMBER), create_source="Contact"
+    )["contact_id"]
+    for channel in (sms(NUMBER, "unsubscribed"), sms(ANOTHER)):
+        put_contact(
+            alice, ben, update_source="Contact", email_address=email("b@example.org"), sms_channel=channel
+        )
+    undone(alice, work, undo)
+    body = {"update_source": "Account", "email_address": email("a@example.org"), "sms_channel": sms(NUMBER)}
+    alice.put(f"/contacts/{who}", body)
+    channel = get_contact(alice, who, "sms_channel").get("sms_channel")
+    assert channel is None or channel["sms_channel_consents"][0]["sms_consent_permission"] == "unsubscribed"
+
+
+@pytest.mark.parametrize("how", ["undo", "restore"])
+def test_who_left_all_lists_by_the_link_is_not_put_on_them_again(alice: Api, work: Work, how: str) -> None:
+    a_list = new_list(alice)
+    who = person(alice, "a", list_memberships=[a_list])
+    activity = ran(alice, work, "contact_delete", contact_ids=[who])
+    leave(alice, who)
+    if how == "undo":
+        undone(alice, work, activity)
+    else:
+        assert alice.post("/everlist/v1/activities/contact_restore", {"contact_ids": [who]}).status == 201
+        work()
+    assert lists_of(alice, who) == set()
+
+
+def test_an_undo_gives_no_contact_more_fields_than_the_contract_allows(alice: Api, work: Work) -> None:
+    fields = [new_field(alice) for _ in range(30)]
+    values = [{"custom_field_id": one, "value": "x"} for one in fields]
+    who = person(alice, "a", custom_fields=values[:25])
+    activity = ran(alice, work, "custom_fields_delete", custom_field_ids=fields[:5])
+    put_contact(alice, who, email_address=email("a@example.org"), custom_fields=values[5:])
+    undone(alice, work, activity)
+    get_contact(alice, who, "custom_fields")  # is checked against the contract
+
+
+def test_a_restore_by_an_activity_leaves_out_whom_another_act_deleted_since(alice: Api, work: Work) -> None:
+    who = person(alice, "a", list_memberships=[new_list(alice)])
+    activity = ran(alice, work, "contact_delete", contact_ids=[who])
+    put_contact(alice, who, email_address=email("a@example.org"))
+    assert alice.delete(f"/contacts/{who}").status == 204
+    body = {"deleted_by_activity_id": activity["activity_id"]}
+    assert alice.post("/everlist/v1/activities/contact_restore", body).status == 201
+    work()
+    assert "deleted_at" in get_contact(alice, who)

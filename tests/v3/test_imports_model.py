@@ -65,11 +65,15 @@ class Model:
                 decided[place] = self.rejected(correctable=True)
             elif row.number == "nonsense" or len(row.first) > 50:
                 decided[place] = self.rejected(correctable=False)
-        for key in ("person", "number"):
-            last = {getattr(row, key): place for place, row in enumerate(rows) if place not in decided}
-            for place, row in enumerate(rows):
-                if place not in decided and getattr(row, key) and last[getattr(row, key)] != place:
-                    decided[place] = "unchanged"
+        last = {row.person: place for place, row in enumerate(rows) if place not in decided}
+        for place, row in enumerate(rows):
+            if place not in decided and row.person and last[row.person] != place:
+                decided[place] = "unchanged"
+        left = [(place, row) for place, row in enumerate(rows) if place not in decided]
+        best = {row.number: place for place, row in sorted(left, key=lambda one: (one[1].person != "", one[0]))}
+        for place, row in left:
+            if not row.person and best[row.number] != place:
+                decided[place] = "unchanged"
         for first in range(0, len(rows), chunk):
             places = range(first, min(first + chunk, len(rows)))
             decided |= self.chunk([(place, rows[place]) for place in places if place not in decided])
@@ -85,6 +89,7 @@ class Model:
         before = list(self.contacts)
         claimed: dict[int, int] = {}  # a contact that exists: the last row about it
         found: dict[int, int | None] = {}
+        given: set[str] = set()  # numbers that somebody gets in this chunk
         for place, row in rows:
             key = "person" if row.person else "number"
             at = next((n for n, one in enumerate(before) if getattr(one, key) == getattr(row, key)), None)
@@ -93,6 +98,11 @@ class Model:
             if other not in (None, at) or (row.number and number and number != row.number):
                 decided[place] = self.rejected(correctable=False)
                 continue
+            if row.number and not number:
+                if row.number in given:
+                    decided[place] = self.rejected(correctable=False)
+                    continue
+                given.add(row.number)
             found[place] = at
             if at is not None:
                 claimed[at] = place

@@ -15,7 +15,7 @@ import msgspec
 from everlist.core import activities, counters, lists, usage
 from everlist.core.activities import PROCESSING, Activity, Job, Progress, Unusable
 from everlist.core.contacts.apply import Edit, edit
-from everlist.core.contacts.identity import parse_email
+from everlist.core.contacts.select import lock
 from everlist.core.imports import outcomes
 from everlist.core.imports.job import (
     CHUNK,
@@ -168,7 +168,12 @@ join contact c on c.account_id = $1 and c.contact_id = m.contact_id
 where m.account_id = $1 and m.list_id = $3
     and not exists (
         select from import_row r where r.account_id = $1 and r.activity_id = $2 and r.email_key = c.email_key)
-    and not exists (select from unnest($4::text[]) rejected (email_key) where rejected.email_key = c.email_key)
+    and not exists (
+        select from import_row r, unnest(r.keys) k (key)
+        where r.account_id = $1 and r.activity_id = $2 and k.key = c.email_key)
+    and not exists (
+        select from import_row r, unnest(r.keys) k (key)
+        where r.account_id = $1 and r.activity_id = $2 and k.key = c.sms_number)
     and not exists (
         select from import_row r where r.account_id = $1 and r.activity_id = $2
         and r.email_key is null and r.sms_number = c.sms_number)
@@ -203,12 +208,7 @@ async def _switch(job: Job, show: Callable[[int], Awaitable[None]] | None) -> di
         leave, args = Edit(deleted_at="$2::timestamptz", lists_removed=of_contact), ()
     for begin in range(0, len(leavers), CHUNK):
         some = leavers[begin : begin + CHUNK]
-        await tx.execute(
-            "select count(*) from (select from contact where account_id = $1 and contact_id = any($2)"
-            " order by contact_id for no key update) locked",
-            account_id,
-            some,
-        )
+        await lock(tx, account_id, some)
         await edit(tx, account_id, some, leave, job.act, *args)
     rows: int = activity.position["rows"]
     merged: dict[str, int] = {}
@@ -240,18 +240,17 @@ async def _leavers(job: Job, list_id: UUID) -> list[UUID]:
     Where nobody can tell whom such a row means, nobody leaves.
     """
     tx, activity = job.tx, job.activity
-    rejected = await tx.rows(
-        "select distinct email from import_row where account_id = $1 and activity_id = $2 and problem is not null",
+    nameless = await tx.value(
+        "select exists (select from import_row where account_id = $1 and activity_id = $2 and problem is not null"
+        " and btrim(coalesce(email, '')) = '')",
         activity.account_id,
         activity.activity_id,
     )
-    texts = [row["email"] or "" for row in rejected]
-    if not all(text.strip() for text in texts):
+    if nameless:
         return []
-    kept = [email.key for text in texts if (email := parse_email(text)) is not None]
     # The planner knows little of the rows just read; a loop over all of them for each member would never end.
     await tx.execute("set local enable_nestloop = off")
-    packed: bytes = await tx.value(_LEAVERS, activity.account_id, activity.activity_id, list_id, kept)
+    packed: bytes = await tx.value(_LEAVERS, activity.account_id, activity.activity_id, list_id)
     await tx.execute("set local enable_nestloop = on")
     return [UUID(bytes=packed[at : at + 16]) for at in range(0, len(packed), 16)]
 

@@ -104,7 +104,8 @@ CREATE TABLE before_image (
     created uuid[] NOT NULL,
     changed jsonb NOT NULL,
     made_at timestamp with time zone NOT NULL,
-    definitions jsonb
+    definitions jsonb,
+    addresses boolean DEFAULT true NOT NULL
 );
 
 ALTER TABLE before_image ALTER COLUMN chunk ADD GENERATED ALWAYS AS IDENTITY;
@@ -299,7 +300,8 @@ CREATE TABLE import_report (
     activity_id uuid NOT NULL,
     row_number integer NOT NULL,
     reason text NOT NULL,
-    email text
+    email text,
+    keys text[] NOT NULL
 );
 
 CREATE UNLOGGED TABLE import_row (
@@ -324,7 +326,8 @@ CREATE UNLOGGED TABLE import_row (
     street_addresses jsonb,
     problem text,
     correctable boolean DEFAULT false NOT NULL,
-    superseded_by integer
+    superseded_by integer,
+    keys text[]
 );
 
 ALTER TABLE ONLY import_row ALTER COLUMN account_id SET (n_distinct=50);
@@ -479,6 +482,7 @@ CREATE INDEX api_token_account ON api_token USING btree (account_id, created_at)
 CREATE INDEX confirmation_address ON confirmation USING btree (account_id, address_hmac, asked_at);
 CREATE UNIQUE INDEX confirmation_open_key ON confirmation USING btree (account_id, contact_id, kind) WHERE ((replaced_at IS NULL) AND (confirmed_at IS NULL) AND (refused_at IS NULL));
 CREATE UNIQUE INDEX confirmation_token_key ON confirmation USING btree (account_id, token_hash);
+CREATE INDEX consent_event_details ON consent_event USING btree (account_id, contact_id) WHERE (details IS NOT NULL);
 CREATE INDEX contact_deleted ON contact USING btree (account_id, contact_id) WHERE (deleted_at IS NOT NULL);
 CREATE UNIQUE INDEX contact_email_key ON contact USING btree (account_id, email_key);
 CREATE UNIQUE INDEX contact_list_name_key ON contact_list USING btree (account_id, lower(name)) WHERE (deleted_at IS NULL);

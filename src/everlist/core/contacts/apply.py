@@ -125,7 +125,7 @@ with changed as materialized (
 
 
 def _image(edit: Edit) -> LiteralString:
-    """What undo needs of a contact that is edited, in the form that core/undo.py describes."""
+    """What undo needs of a contact that is edited, in the form that core/undo describes."""
     parts: LiteralString = ""
     if edit.deleted_at:
         parts += """, 'columns', case when c.deleted_at is distinct from e.deleted_at then jsonb_build_object(
@@ -175,11 +175,12 @@ moved as materialized (  -- what each contact was, and what it becomes
 
 _IMAGED: LiteralString = """
 imaged as (
-    insert into before_image (account_id, activity_id, created, changed, made_at)
+    insert into before_image (account_id, activity_id, created, changed, made_at, addresses)
     select $1, $8, coalesce(array_agg(contact_id) filter (where not existed), '{}'),
         coalesce(jsonb_agg(image || jsonb_build_object('contact_id', contact_id)) filter (where existed), '[]'),
-        $2::timestamptz
-    from moved
+        $2::timestamptz,
+        coalesce(bool_or(image -> 'columns' ?| '{address,sms}'), false)
+    from moved having count(*) > 0
 ),"""
 
 _WRITTEN: LiteralString = """
@@ -280,15 +281,24 @@ taggings as (
 counted as (
     insert into counter_delta (account_id, name, subject, change)
     select $1::uuid, name, subject, sum(change)
-    from (
-        select 'contacts.' || coalesce(permission_before, 'none') as name, $3::uuid as subject, -live_before as change
-        from moved
-        union all select 'contacts.' || coalesce(permission, 'none'), $3::uuid, live_after from moved
-        union all select 'contacts.deleted', $3::uuid, (1 - live_after) - deleted_before from moved
-        union all select 'list.members', list_id, becomes - was from memberships
-        union all select 'list.active', list_id, active_after - active_before from memberships
-        union all select 'list.sms', list_id, sms_after - sms_before from memberships
-        union all select 'tag.contacts', tag_id, live_after - live_before from taggings
+    from (  -- sums of sums: no name is made for every row
+        select 'contacts.' || coalesce(permission_before, 'none') as name, $3::uuid as subject,
+            -sum(live_before) as change
+        from moved group by permission_before
+        union all
+        select 'contacts.' || coalesce(permission, 'none'), $3::uuid, sum(live_after) from moved group by permission
+        union all
+        select 'contacts.deleted', $3::uuid, sum((1 - live_after) - deleted_before) from moved
+        union all
+        select d.name, m.list_id, d.change
+        from (
+            select list_id, sum(becomes - was) as members, sum(active_after - active_before) as active,
+                sum(sms_after - sms_before) as sms
+            from memberships group by list_id
+        ) m cross join lateral (
+            values ('list.members', m.members), ('list.active', m.active), ('list.sms', m.sms)) d (name, change)
+        union all
+        select 'tag.contacts', tag_id, sum(live_after - live_before) from taggings group by tag_id
     ) differences
     group by name, subject
     having sum(change) <> 0

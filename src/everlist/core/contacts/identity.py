@@ -61,6 +61,18 @@ def _ascii_domain(domain: str) -> str | None:
     return valid.ascii_domain.lower()
 
 
+_BETWEEN = re.compile(r"[\s<>()\[\]:;,\"]+")
+
+
+def keys_in(text: str) -> list[str]:
+    """The keys of the addresses that stand anywhere in a text; of one without any, that of the number it may be."""
+    found = [parse_email(word.strip(".'")) for word in _BETWEEN.split(text) if "@" in word]
+    keys = {email.key for email in found if email is not None}
+    if not keys and (number := parse_sms_number(text.strip())) is not None:
+        keys = {number.key}
+    return sorted(keys)
+
+
 class SmsNumber(msgspec.Struct, frozen=True):
     """A valid number."""
 

@@ -10,6 +10,8 @@ import msgspec
 from everlist.core.contacts.filters import ContactFilter, conditions, parameter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from everlist.db import Transaction
 
 
@@ -56,3 +58,13 @@ async def choose(
         )
         for row in rows
     ]
+
+
+async def lock(tx: Transaction, account_id: UUID, contact_ids: Sequence[UUID]) -> None:
+    """Lock contacts until the transaction ends, in the order of their ids, as all do who lock many."""
+    await tx.execute(
+        "select count(*) from (select from contact where account_id = $1 and contact_id = any($2)"
+        " order by contact_id for no key update) locked",
+        account_id,
+        contact_ids,
+    )

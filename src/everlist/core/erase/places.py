@@ -79,6 +79,23 @@ PLACES: tuple[Place, ...] = (
         """,
     ),
     Place(
+        "idempotency_key",
+        "answers of other contacts, which had the address before",
+        _KEYS
+        + """
+        held as materialized (
+            select distinct k.key_hash, s.erasure_id
+            from idempotency_key k join subject s on position(s.key in lower(convert_from(k.body, 'UTF8'))) > 0
+            where k.account_id = $1 and k.body is not null
+        ), emptied as (
+            update idempotency_key k set body = null, contact_id = null, headers = '[]'
+            where k.account_id = $1 and k.key_hash in (select key_hash from held)
+        )
+        select erasure_id as whose, count(*) as number from held group by erasure_id
+        """,
+        by="address",
+    ),
+    Place(
         "before_image",
         "states before a bulk activity",
         """
@@ -112,6 +129,29 @@ PLACES: tuple[Place, ...] = (
         """,
     ),
     Place(
+        "before_image",
+        "states of other contacts, which had the address before",
+        _KEYS
+        + """
+        held as materialized (
+            select distinct b.activity_id, b.chunk, s.erasure_id, s.key
+            from before_image b join subject s on position(s.key in lower(b.changed::text)) > 0
+            where b.account_id = $1 and b.addresses
+        ), emptied as (
+            update before_image b set changed = (
+                select jsonb_agg(case
+                    when exists (
+                        select from held h where (h.activity_id, h.chunk) = (b.activity_id, b.chunk)
+                            and position(h.key in lower(one.item::text)) > 0)
+                    then one.item #- '{columns,address}' #- '{columns,sms}' else one.item end order by one.position)
+                from jsonb_array_elements(b.changed) with ordinality one (item, position))
+            where b.account_id = $1 and (b.activity_id, b.chunk) in (select activity_id, chunk from held)
+        )
+        select erasure_id as whose, count(distinct (activity_id, chunk)) as number from held group by erasure_id
+        """,
+        by="address",
+    ),
+    Place(
         "import_outcome",
         "rows of imports, which no longer say whom they were about",
         """
@@ -137,12 +177,10 @@ PLACES: tuple[Place, ...] = (
         + """
         held as materialized (
             select r.activity_id, r.row_number, s.erasure_id
-            from import_report r join subject s on s.key = case
-                when position('@' in r.email) > 0 then lower(btrim(r.email))
-                else regexp_replace(r.email, '[^0-9]', '', 'g') end
-            where r.account_id = $1 and r.email is not null
+            from import_report r cross join lateral unnest(r.keys) k (key) join subject s on s.key = k.key
+            where r.account_id = $1 and r.keys <> '{}'
         ), emptied as (
-            update import_report r set email = null
+            update import_report r set email = null, keys = '{}'
             where r.account_id = $1 and (r.activity_id, r.row_number) in (select activity_id, row_number from held)
         )
         select erasure_id as whose, count(*) as number from held group by erasure_id
@@ -231,6 +269,28 @@ PLACES: tuple[Place, ...] = (
         " set reason = null, details = null, request_id = null, row_number = null"
         " where account_id = $1 and contact_id = any($2::uuid[]) returning contact_id)"
         " select contact_id as whose, count(*) as number from stripped group by contact_id",
+        kept=True,
+    ),
+    Place(
+        "consent_event",
+        "entries of other contacts, which had the number before: the number in their details",
+        _KEYS
+        + """
+        held as materialized (
+            select distinct e.contact_id, e.event_id, s.erasure_id, s.key
+            from consent_event e join subject s on position(s.key in e.details::text) > 0
+            where e.account_id = $1 and e.details is not null
+        ), stripped as (
+            update consent_event e set details = (
+                select jsonb_object_agg(one.key, one.value) from jsonb_each(e.details) one
+                where not exists (
+                    select from held h where (h.contact_id, h.event_id) = (e.contact_id, e.event_id)
+                        and position(h.key in one.value::text) > 0))
+            where e.account_id = $1 and (e.contact_id, e.event_id) in (select contact_id, event_id from held)
+        )
+        select erasure_id as whose, count(distinct event_id) as number from held group by erasure_id
+        """,
+        by="address",
         kept=True,
     ),
 )

@@ -9,7 +9,6 @@ import msgspec
 
 from everlist.core import custom_fields, lists, suppression
 from everlist.core.activities import MAX_ERRORS, Job, Progress, Unusable
-from everlist.core.contacts.identity import parse_email
 from everlist.core.imports import upload
 from everlist.core.imports.merge import merge
 from everlist.core.imports.reading import COLUMNS, Reading
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
     from everlist.db import Transaction
 
 CHUNK = 10_000
+ANALYZED = 500
+"""From how many new contacts on the planner is told of them."""
 
 
 class ImportRequest(msgspec.Struct, frozen=True):
@@ -69,13 +70,13 @@ async def read_rows(job: Job) -> Progress:
         now=job.act.now.replace(microsecond=0),
     )
     pieces = upload.read(job.db, account_id, activity_id)
-    await tx.copy_in("import_row", COLUMNS, reading.copy_lines(pieces))
+    await tx.copy_in("import_row", COLUMNS, reading.lines_ahead(pieces))
     if reading.rows == 0:
         message = "the file has no rows"
         raise Unusable(message)
     await tx.execute("analyze import_row (account_id, activity_id, row_number)")
-    for by in _SUPERSEDE:
-        await tx.execute(by, account_id, activity_id)
+    for supersede in _SUPERSEDE if reading.has_numbers else _SUPERSEDE[:1]:
+        await tx.execute(supersede, account_id, activity_id)
     position = {"rows": reading.rows, "next": activity.position.get("next", 1)}
     if "next" in activity.position:  # read again after a crash: what was counted stays counted
         return Progress(position, done=False)
@@ -100,30 +101,36 @@ _SUPERSEDE: tuple[LiteralString, LiteralString] = (
         and r.row_number < last.row_number and r.problem is null
     """,
     """
-    update import_row r set superseded_by = last.line_number
+    update import_row r set superseded_by = best.line_number
     from (
-        select sms_number, max(row_number) as row_number,
-            (array_agg(line_number order by row_number desc))[1] as line_number
+        select sms_number,
+            (array_agg(row_number order by email_key is null, row_number desc))[1] as row_number,
+            (array_agg(line_number order by email_key is null, row_number desc))[1] as line_number
         from import_row
         where account_id = $1 and activity_id = $2 and problem is null and sms_number is not null
             and superseded_by is null
         group by sms_number having count(*) > 1
-    ) last
-    where r.account_id = $1 and r.activity_id = $2 and r.sms_number = last.sms_number
-        and r.row_number < last.row_number and r.problem is null and r.superseded_by is null
+    ) best
+    where r.account_id = $1 and r.activity_id = $2 and r.sms_number = best.sms_number
+        and r.row_number <> best.row_number and r.email_key is null
+        and r.problem is null and r.superseded_by is null
     """,
 )
-"""Of the rows with one address, or else one number, the last counts."""
+"""Of the rows with one address the last counts; so it does of the rows with only one number, unless a row with an
+address has that number too. Rows of different addresses are different people, whatever their numbers are."""
 
 
 async def _first_counts(tx: Transaction, activity: Activity, hash_key: bytes) -> dict[str, int]:
     """Report and count the rows that are decided before any merge: rejected, and superseded by a later one."""
     await tx.execute(
         """
-        insert into import_report (account_id, activity_id, row_number, reason, email)
+        insert into import_report (account_id, activity_id, row_number, reason, email, keys)
         select $1, $2, row_number, coalesce(problem, 'superseded by line ' || superseded_by),
-            case when coalesce(email, sms_number) <> all($3::text[]) then coalesce(email, sms_number) end
-        from import_row
+            case when not k.keys && $3::text[] then coalesce(email, sms_number) end,
+            case when k.keys && $3::text[] then '{}' else k.keys end
+        from import_row r cross join lateral (
+            select coalesce(r.keys, array_remove(array[r.email_key, r.sms_number], null)) as keys
+        ) k
         where account_id = $1 and activity_id = $2 and (problem is not null or superseded_by is not null)
         on conflict do nothing
         """,
@@ -146,22 +153,22 @@ async def _first_counts(tx: Transaction, activity: Activity, hash_key: bytes) ->
 
 
 async def _erased(tx: Transaction, activity: Activity, hash_key: bytes) -> list[str]:
-    """What stands as the address of a row that is reported, where its person was erased: it must not be kept."""
+    """The keys in the rows that are reported, by which erased people are known: such a text must not be kept."""
     if not await suppression.any_entry(tx, activity.account_id):
         return []
     rows = await tx.rows(
-        "select distinct coalesce(email, sms_number) as shown, sms_number from import_row"
-        " where account_id = $1 and activity_id = $2 and (problem is not null or superseded_by is not null)"
-        " and coalesce(email, sms_number) is not null",
+        "select distinct k.key from import_row r"
+        " cross join lateral unnest(coalesce(r.keys, array[r.email_key, r.sms_number])) k (key)"
+        " where r.account_id = $1 and r.activity_id = $2 and (r.problem is not null or r.superseded_by is not null)"
+        " and k.key is not null",
         activity.account_id,
         activity.activity_id,
     )
-    emails = {email.key: row["shown"] for row in rows if (email := parse_email(row["shown"])) is not None}
-    numbers = {row["sms_number"]: row["shown"] for row in rows if row["sms_number"] is not None}
+    keys = [row["key"] for row in rows]
     erased: list[str] = []
-    for channel, shown in ((suppression.EMAIL, emails), (suppression.SMS, numbers)):
-        found = await suppression.among(tx, hash_key, activity.account_id, channel, shown)
-        erased += [shown[key] for key, remembered in found.items() if remembered.erased_at is not None]
+    for channel in (suppression.EMAIL, suppression.SMS):
+        found = await suppression.among(tx, hash_key, activity.account_id, channel, keys)
+        erased += [key for key, remembered in found.items() if remembered.erased_at is not None]
     return erased
 
 
@@ -172,7 +179,11 @@ async def _merge(job: Job) -> Progress:
     rows: int = activity.position["rows"]
     last = min(first + CHUNK - 1, rows)
     live = await lists.lock_live(tx, activity.account_id, request.list_ids)
-    counts = counted(await merge(tx, activity.account_id, sorted(live), first=first, last=last, act=job.act))
+    expect_new: bool = activity.position.get("expect_new", False)
+    merged = await merge(
+        tx, activity.account_id, sorted(live), first=first, last=last, act=job.act, expect_new=expect_new
+    )
+    counts = counted(merged)
     errors = (
         [f"{gone}: no such list any more" for gone in sorted(set(request.list_ids) - live)]
         if first == 1
@@ -184,7 +195,7 @@ async def _merge(job: Job) -> Progress:
     if done:
         await finish(job, created=activity.counts.get("created", 0) + counts.get("created", 0))
     return Progress(
-        {"rows": rows, "next": last + 1},
+        {"rows": rows, "next": last + 1, "expect_new": merged.get("created", 0) == sum(merged.values())},
         done=done,
         percent_done=5 + 95 * last // rows,
         counts=counts,
@@ -206,7 +217,7 @@ def counted(outcomes: dict[str, int]) -> dict[str, int]:
 async def finish(job: Job, *, created: int) -> None:
     """Take the rows and the upload away when all are merged, of which `created` made a contact."""
     tx, activity = job.tx, job.activity
-    if created >= CHUNK:
+    if created >= ANALYZED:
         await analyze(tx)
     await tx.execute(
         "delete from import_row where account_id = $1 and activity_id = $2",

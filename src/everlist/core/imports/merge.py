@@ -7,12 +7,12 @@ is a row that brings a suppressed address or number, which writes nothing. Nor d
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, LiteralString
+from typing import TYPE_CHECKING, LiteralString, NamedTuple
 
 from everlist.core import suppression
 from everlist.core.contacts.apply import CONSEQUENCES, PLAIN
+from everlist.core.contacts.select import lock
 from everlist.core.ids import NO_ID
-from everlist.db import InTheWay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,13 +91,6 @@ select
 from compared
 """
 )
-
-_LOCK: LiteralString = """
-select count(*) from (
-    select from contact c where c.account_id = $1 and c.contact_id = any($2::uuid[])
-    order by c.contact_id for no key update
-) locked
-"""
 
 _PHONES: LiteralString = (
     """
@@ -190,7 +183,7 @@ with matched as materialized (  -- each row that counts, beside the contact that
     + """ as differs,
         coalesce(l.on_these, 0) as on_these, coalesce(l.on_lists, 0) as on_lists,
         c.phone_numbers as phones_before, c.street_addresses as addresses_before,
-        c.custom_fields as fields_before, c.deleted_list_ids,
+        c.deleted_list_ids,
         r.sms_number is not null and exists (
             select from contact other where other.account_id = $1 and other.sms_number = r.sms_number
             and other.contact_id is distinct from c.contact_id) as number_taken,
@@ -219,6 +212,9 @@ judged as (
             when on_lists - on_these + cardinality($4::uuid[]) > 50 then 'on more than 50 lists'
             when number_taken then 'the SMS number belongs to another contact'
             when number_differs then 'the contact has another SMS number'
+            when new_sms_number is not null and sms_number is null and row_number() over (
+                partition by new_sms_number, sms_number is null, number_taken order by row_number) > 1
+                then 'the SMS number belongs to another contact'  -- that of a row before
         end as refused,
         coalesce(permission = 'unsubscribed', false) or suppressed as held,
         differs or phone_numbers is distinct from phones_before or street_addresses is distinct from addresses_before
@@ -265,6 +261,10 @@ incoming as materialized (
             else 'n'
         end as outcome
     from followed
+),
+strangers as materialized (  -- contacts that are not locked: then nothing is written
+    select contact_id from incoming
+    where contact_id is not null and contact_id not in (select unnest($15::uuid[])) limit 1
 ),
 changed as materialized (
     select
@@ -318,22 +318,26 @@ changed as materialized (
             from contact c where c.account_id = $1 and c.contact_id = incoming.contact_id)
         end as image
     from incoming
-    where outcome in ('c', 'u') or (outcome = 'h' and new_values and not suppressed)
+    where (outcome in ('c', 'u') or (outcome = 'h' and new_values and not suppressed))
+        and not exists (select from strangers)
 ),"""
 )
 
 _REPORTED: LiteralString = """,
 reported as (
-    insert into import_report (account_id, activity_id, row_number, reason, email)
+    insert into import_report (account_id, activity_id, row_number, reason, email, keys)
     select $1, $8, row_number,
         coalesce(refused, 'superseded by line ' || superseded_by, case
-            when new_email_key = any($16::text[]) or new_sms_number = any($16::text[])
-                then 'the address is suppressed: its person was erased'
+            when not k.known then 'the address is suppressed: its person was erased'
             when suppressed then 'the address is suppressed: its person unsubscribed'
             else 'the contact has unsubscribed' end),
-        case when (new_email_key = any($16::text[]) or new_sms_number = any($16::text[])) is not true
-            then coalesce(new_email, new_sms_number) end
-    from incoming where outcome in ('r', 'h') or superseded_by is not null
+        case when k.known then coalesce(new_email, new_sms_number) end,
+        case when k.known then k.keys else '{}' end
+    from incoming cross join lateral (
+        select keys, not keys && $16::text[] as known
+        from (select array_remove(array[new_email_key, new_sms_number], null) as keys) k offset 0
+    ) k
+    where (outcome in ('r', 'h') or superseded_by is not null) and not exists (select from strangers)
 ),
 noted as (
     insert into import_outcome (account_id, activity_id, first_row, outcomes, line_numbers, contact_ids)
@@ -354,59 +358,88 @@ noted as (
         where account_id = $1 and activity_id = $8 and row_number between $9 and $10
             and (superseded_by is not null or problem is not null)
     ) outcomes
-    having count(*) > 0
+    having count(*) > 0 and not exists (select from strangers)
 )
-select outcome, count(*) as number, count(*) filter (
-    where contact_id is not null and contact_id not in (select unnest($15::uuid[]))) as not_locked
+select outcome, count(*) as number, exists (select from strangers) as strange
 from incoming group by outcome
 """
 
 
 async def merge(
-    tx: Transaction, account_id: UUID, list_ids: Sequence[UUID], *, first: int, last: int, act: Act
+    tx: Transaction,
+    account_id: UUID,
+    list_ids: Sequence[UUID],
+    *,
+    first: int,
+    last: int,
+    act: Act,
+    expect_new: bool = False,
 ) -> dict[str, int]:
     """Merge the rows `first` to `last` of the activity of `act`; how many rows had which outcome.
 
     Rows that were rejected or superseded before are in the outcomes that are stored, not in the answer.
+    With `expect_new` it is tried first as if no row had a contact yet, which saves looking for them.
     """
     ids = list(list_ids)
-    (compared,) = await tx.rows(_COMPARE, account_id, act.activity_id, ids, first, last)
-    rows: list[int] = compared["rows"]
-    lines: list[int] = compared["lines"]
-    unchanged: list[UUID] = compared["unchanged"]
-    others: list[UUID] = compared["others"]
-    if compared["by_number"]:  # two rows may be about one contact
-        rows, lines, unchanged, others = [], [], [], unchanged + others
-    await tx.execute(_LOCK, account_id, others)
-    suppressed, erased = await _suppressed(tx, account_id, first, last, act)
-    merged = await tx.rows(
-        _INCOMING
-        + (_FOLLOWED if compared["by_number"] else "null::integer")
-        + _CHANGED
-        + CONSEQUENCES
-        + _REPORTED,
-        account_id,
-        act.now,
-        NO_ID,
-        ids,
-        act.operation,
-        act.request_id,
-        act.token_id,
-        act.activity_id,
-        first,
-        last,
-        suppressed,
-        rows,
-        lines,
-        unchanged,
-        others,
-        erased,
-    )
-    if any(row["not_locked"] for row in merged):
-        raise InTheWay
-    counts = {OUTCOMES[row["outcome"]]: row["number"] for row in merged}
-    counts["unchanged"] = counts.get("unchanged", 0) + len(rows)
-    return counts
+    while True:
+        found = _NOBODY if expect_new else await _find(tx, account_id, ids, first=first, last=last, act=act)
+        expect_new = False
+        suppressed, erased = await _suppressed(tx, account_id, first, last, act)
+        merged = await tx.rows(
+            _INCOMING
+            + (_FOLLOWED if found.by_number else "null::integer")
+            + _CHANGED
+            + CONSEQUENCES
+            + _REPORTED,
+            account_id,
+            act.now,
+            NO_ID,
+            ids,
+            act.operation,
+            act.request_id,
+            act.token_id,
+            act.activity_id,
+            first,
+            last,
+            suppressed,
+            found.rows,
+            found.lines,
+            found.unchanged,
+            found.locked,
+            erased,
+        )
+        if not any(row["strange"] for row in merged):
+            counts = {OUTCOMES[row["outcome"]]: row["number"] for row in merged}
+            counts["unchanged"] = counts.get("unchanged", 0) + len(found.rows)
+            return counts
+
+
+class _Found(NamedTuple):
+    """The contacts that a chunk's rows are about."""
+
+    rows: list[int]
+    """The rows that change nothing, with their lines and contacts."""
+    lines: list[int]
+    unchanged: list[UUID]
+    locked: list[UUID]
+    """The contacts of the other rows."""
+    by_number: bool
+    """Whether a row says whom it is about by an SMS number alone: another may do so by an address."""
+
+
+_NOBODY = _Found([], [], [], [], by_number=False)
+
+
+async def _find(
+    tx: Transaction, account_id: UUID, list_ids: list[UUID], *, first: int, last: int, act: Act
+) -> _Found:
+    """Tell the rows that change nothing from the others, and lock the contacts of those."""
+    (row,) = await tx.rows(_COMPARE, account_id, act.activity_id, list_ids, first, last)
+    found = _Found(row["rows"], row["lines"], row["unchanged"], row["others"], bool(row["by_number"]))
+    if found.by_number:  # two rows may be about one contact
+        found = _Found([], [], [], found.unchanged + found.locked, by_number=True)
+    await lock(tx, account_id, found.locked)
+    return found
 
 
 async def _suppressed(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, LiteralString
 
+import anyio
 import msgspec
 
 from everlist.core.activities import MAX_ERRORS, Activity, Unusable
+from everlist.core.contacts.identity import keys_in
 from everlist.core.imports.columns import Columns, Rejected, Staged, copy_text
 from everlist.core.imports.csvfile import CsvReader, NotCsv
 from everlist.errors import Invalid
@@ -22,7 +25,7 @@ COLUMNS: tuple[LiteralString, ...] = (
     *("account_id", "activity_id", "row_number", "line_number", "contact_id", "email", "email_key"),
     *("sms_number", "sms_channel", "first_name", "last_name", "job_title", "company_name"),
     *("birthday_month", "birthday_day", "anniversary", "custom_fields", "phone_numbers", "street_addresses"),
-    *("problem", "correctable"),
+    *("problem", "correctable", "keys"),
 )
 """The columns of import_row as they are copied."""
 _COPY_BYTES = 1 << 18
@@ -54,10 +57,31 @@ class Reading:
         self._now = now
         self.rows = 0
         self.header_rows = 0
+        self.has_numbers = False
+        """Whether a row has an SMS number."""
         self.remarks: list[str] = []
         """What is said of the file: columns that are ignored, a cut."""
         self.errors: list[str] = []
         """What is said of single rows, up to MAX_ERRORS."""
+
+    async def lines_ahead(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """As `copy_lines`; the next lines are made while whoever reads these is busy with the last."""
+        made, ready = anyio.create_memory_object_stream[bytes](1)
+
+        async def make() -> None:
+            async with made:
+                async for lines in self.copy_lines(pieces):
+                    await made.send(lines)
+
+        making = asyncio.create_task(make())
+        try:
+            async with ready:
+                async for lines in ready:
+                    yield lines
+            await making
+        finally:
+            making.cancel()
+            await asyncio.gather(making, return_exceptions=True)
 
     async def copy_lines(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Lines for COPY into COLUMNS, some at a time. Raises Unusable."""
@@ -158,12 +182,18 @@ class Reading:
                 self._cut_rows()
                 return
             self.rows += 1
-            item = msgspec.json.decode(line, type=dict[str, object])
+            try:
+                item = msgspec.json.decode(line, type=dict[str, object])
+            except msgspec.DecodeError as error:  # the line is JSON, but has a number that is no number here
+                yield Rejected(self.rows, self.rows, "", str(error), correctable=False)
+                continue
             yield columns.stage_item(item, row_number=self.rows, line_number=self.rows, now=self._now)
 
     def _line(self, one: Staged | Rejected) -> bytes:
         if isinstance(one, Staged):
-            return self._prefix + one.line + b"\t\\N\tf\n"
+            if one.sms_number is not None:
+                self.has_numbers = True
+            return self._prefix + one.line + b"\t\\N\tf\t\\N\n"
         if len(self.errors) < MAX_ERRORS:
             self.errors.append(f"Line {one.line_number}: {one.reason}")
         head = b"%d\t%d\t%s\t%s" % (one.row_number, one.line_number, _NO_CONTACT, copy_text(one.email))
@@ -173,5 +203,7 @@ class Reading:
             + _NULLS
             + b"\t"
             + copy_text(one.reason)
-            + (b"\tt\n" if one.correctable else b"\tf\n")
+            + (b"\tt\t" if one.correctable else b"\tf\t")
+            + copy_text("{" + ",".join(f'"{key}"' for key in keys_in(one.email)) + "}")
+            + b"\n"
         )

@@ -157,8 +157,8 @@ changed as materialized (
 
 REPORTED: LiteralString = """,
 reported as (
-    insert into import_report (account_id, activity_id, row_number, reason)
-    select $1, $8, row_number, reason from outcome where reason is not null
+    insert into import_report (account_id, activity_id, row_number, reason, keys)
+    select $1, $8, row_number, reason, '{}' from outcome where reason is not null
 ),
 noted as (
     insert into import_outcome (account_id, activity_id, first_row, outcomes, line_numbers, contact_ids)
