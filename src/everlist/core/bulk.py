@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, LiteralString
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import msgspec
 
 from everlist.core import contacts, custom_fields, lists, replace, tags, undo
 from everlist.core.activities import Activity, Job, Progress
-from everlist.core.contacts.apply import Edit, edit
+from everlist.core.contacts.apply import DELETED, Edit, edit
 from everlist.core.contacts.filters import ContactFilter
 from everlist.core.contacts.model import MAX_LISTS, MAX_TAGS
 from everlist.core.contacts.select import Chosen, choose
@@ -79,12 +79,7 @@ Run = Callable[[Job], Awaitable[Progress]]
 
 async def contact_delete(job: Job) -> Progress:
     """Hide contacts and take them off their lists."""
-    lists_of: LiteralString = (
-        "array(select m.list_id from list_membership m where m.account_id = c.account_id"
-        " and m.contact_id = c.contact_id order by m.list_id)"
-    )
-    deleted = Edit(deleted_at="$2::timestamptz", lists_removed=lists_of)
-    return await _for_contacts(job, deleted, lambda _one, _ids: "updated")
+    return await _for_contacts(job, DELETED, lambda _one, _ids: "updated")
 
 
 async def add_list_memberships(job: Job) -> Progress:

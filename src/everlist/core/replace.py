@@ -14,7 +14,7 @@ import msgspec
 
 from everlist.core import activities, counters, lists, usage
 from everlist.core.activities import PROCESSING, Activity, Job, Progress, Unusable
-from everlist.core.contacts.apply import Edit, edit
+from everlist.core.contacts.apply import DELETED, Edit, edit
 from everlist.core.contacts.select import lock
 from everlist.core.imports import outcomes
 from everlist.core.imports.job import (
@@ -180,6 +180,9 @@ where m.account_id = $1 and m.list_id = $3
 """
 
 
+_UNLISTED = Edit(lists_removed="$9::uuid[]")
+
+
 async def _switch(job: Job, show: Callable[[int], Awaitable[None]] | None) -> dict[str, int]:
     """Take off who leaves, and merge the rows that were read; the counts of it all."""
     tx, activity = job.tx, job.activity
@@ -198,14 +201,7 @@ async def _switch(job: Job, show: Callable[[int], Awaitable[None]] | None) -> di
             " nothing was changed"
         )
         raise Unusable(message)
-    leave = Edit(lists_removed="$9::uuid[]")
-    args: tuple[list[UUID], ...] = ([list_id],)
-    if request.leavers == DELETE:
-        of_contact: LiteralString = (
-            "array(select m.list_id from list_membership m where m.account_id = c.account_id"
-            " and m.contact_id = c.contact_id order by m.list_id)"
-        )
-        leave, args = Edit(deleted_at="$2::timestamptz", lists_removed=of_contact), ()
+    leave, args = (DELETED, ()) if request.leavers == DELETE else (_UNLISTED, ([list_id],))
     for begin in range(0, len(leavers), CHUNK):
         some = leavers[begin : begin + CHUNK]
         await lock(tx, account_id, some)

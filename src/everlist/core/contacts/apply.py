@@ -84,6 +84,9 @@ _TAGS_OF_C: LiteralString = (
     "select t.tag_id from tagging t where t.account_id = c.account_id and t.contact_id = c.contact_id"
 )
 
+DELETED = Edit(deleted_at="$2::timestamptz", lists_removed="array(" + _LISTS_OF_C + " order by m.list_id)")
+"""Hidden, and on no list."""
+
 
 def _edited(edit: Edit) -> LiteralString:
     return (
