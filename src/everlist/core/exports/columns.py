@@ -93,7 +93,13 @@ def _phones(kind: str) -> Cell:
 
 def _addresses(kind: str, part: str) -> Cell:
     def cell(contact: Contact) -> str:
-        parts = [getattr(one, part) for one in contact.street_addresses or () if one.kind == kind]
+        addresses = contact.street_addresses
+        if not addresses:
+            return ""
+        if len(addresses) == 1:  # the most have one: fifteen columns ask for it
+            (one,) = addresses
+            return (getattr(one, part) or "") if one.kind == kind else ""
+        parts = [getattr(one, part) for one in addresses if one.kind == kind]
         return ", ".join([value for value in parts if value])
 
     return cell
