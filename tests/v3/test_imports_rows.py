@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -9,9 +10,11 @@ from uuid import UUID
 import pytest
 from anyio.from_thread import BlockingPortal
 
-from everlist.core import activities, suppression
+from everlist.core import activities, contacts, suppression
+from everlist.core.contacts import Act
 from everlist.core.imports import job
 from everlist.db import Database
+from everlist.worker import Worker
 from tests.conftest import SECRET_KEY, Api, Clock, Sql
 from tests.core.recount import recount
 from tests.v3.bulk import Work, counted, ended, images, lists_of, person
@@ -541,4 +544,41 @@ def test_a_file_that_begins_with_new_people_goes_on_with_others(
     assert get_contact(alice, left)["first_name"] == "Left"
     assert lists_of(alice, left) == set()
     assert lists_of(alice, hidden) == {a_list}
+    recount(sql, alice.account_id)
+
+
+def test_who_unsubscribes_while_a_chunk_is_merged_as_new_people_is_held_back(
+    alice: Api, database: Database, portal: BlockingPortal, monkeypatch: pytest.MonkeyPatch, sql: Sql
+) -> None:
+    monkeypatch.setattr(job, "CHUNK", 2)
+    ann = UUID(person(alice, "ann", "explicit"))
+    a_list = new_list(alice)
+    names = "".join(f"{name}@example.org\n" for name in ("new", "newer", "ann", "newest"))
+    activity_id = made(post_file(alice, f"email\n{names}", a_list))
+    merge = job.merge
+    chunks: list[bool] = []
+
+    async def unsubscribing(*args: Any, **named: Any) -> dict[str, int]:
+        chunks.append(named["expect_new"])
+        if named["first"] == 1:
+            return await merge(*args, **named)
+        act = Act("one click", datetime.now(UTC), SECRET_KEY.encode())
+        waits = (
+            "select exists (select from pg_stat_activity where datname = current_database()"
+            " and wait_event_type = 'Lock')"
+        )
+        async with database.transaction() as tx:
+            await contacts.unsubscribe(tx, alice.account_id, ann, act=act)
+            merging = asyncio.create_task(merge(*args, **named))
+            while not await database.value(waits):
+                assert not merging.done()
+        return await merging
+
+    monkeypatch.setattr(job, "merge", unsubscribing)
+    portal.call(Worker(database, SECRET_KEY.encode(), asyncio.Event()).run_one)
+    assert chunks == [False, True]
+    assert counted(ended(alice, activity_id))["held_back"] == 1
+    contact = get_contact(alice, str(ann), "list_memberships")
+    assert contact["email_address"]["permission_to_send"] == "unsubscribed"
+    assert contact["list_memberships"] == []
     recount(sql, alice.account_id)
