@@ -22,7 +22,17 @@ from tests.conftest import Api, NewAccount, NewToken, Reply, Sql
 from tests.ext.test_undo import everything, undone
 from tests.server import Server
 from tests.v3.bulk import Work, ended, lists_of, person
-from tests.v3.helpers import NOBODY, Behind, email, get_contact, new_list, post_contact, put_contact, refused
+from tests.v3.helpers import (
+    NOBODY,
+    Behind,
+    email,
+    get_contact,
+    new_list,
+    post_contact,
+    put_contact,
+    refused,
+    sms,
+)
 
 NUMBER = "13095550142"
 
@@ -297,6 +307,19 @@ def test_nor_does_a_rejected_row_whose_address_is_written_another_way(
     written = stored.replace("zoë@bücher", "Zoë@BÜCHER").replace("xn--bcher-kva", "bücher")
     replaced(alice, work, a_list, f"email,anniversary\n{written},no date\nb@example.org,\n")
     assert lists_of(alice, zoe) == {a_list}
+
+
+@pytest.mark.parametrize("cell", ["+1 (309) 555-0142", "Ann <ann@example.org>; bea@example.org"])
+def test_nor_does_one_that_says_whom_it_means_in_its_own_way(alice: Api, work: Work, cell: str) -> None:
+    a_list = new_list(alice)
+    bodies: list[dict[str, Any]] = [
+        {"email_address": email(f"{name}@example.org")} for name in ("ann", "bea")
+    ]
+    bodies.append({"sms_channel": sms(NUMBER)})
+    ann, bea, who = (post_contact(alice, list_memberships=[a_list], **body)["contact_id"] for body in bodies)
+    replaced(alice, work, a_list, f"email\n{cell}\nb@example.org\n")
+    stays = [lists_of(alice, one) == {a_list} for one in (ann, bea, who)]
+    assert stays == ([False, False, True] if cell.startswith("+") else [True, True, False])
 
 
 def test_of_two_people_with_one_number_neither_is_lost_without_a_word(alice: Api, work: Work) -> None:
