@@ -79,8 +79,12 @@ def append(path: Path, lines: Iterable[Line]) -> None:
             size = os.fstat(file).st_size
             if size and os.pread(file, 1, size - 1) != b"\n":
                 text = b"\n" + text  # the end of a line that was never finished
-            _write(file, text)
-            os.fsync(file)
+            try:
+                _write(file, text)
+                os.fsync(file)
+            except OSError:
+                os.ftruncate(file, size)
+                raise
         finally:
             os.close(file)
     except OSError as error:

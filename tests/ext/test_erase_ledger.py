@@ -12,15 +12,17 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from anyio.from_thread import BlockingPortal
 
 from everlist import erase_ledger, receipt, worker
 from everlist.core import accounts, tokens
+from everlist.core import erase as erase_core
+from everlist.core.contacts import Act
 from everlist.core.erase import again
-from everlist.db import Database, open_database
+from everlist.db import Database, Unavailable, open_database
 from everlist.erase_ledger import Hashed, Line, Unreadable
 from everlist.errors import StartError
 from everlist.settings import Settings, load
@@ -265,6 +267,79 @@ def test_where_the_ledger_cannot_be_written_nobody_is_erased(world: World) -> No
     assert len(world.lines()) == 1
 
 
+def test_a_request_that_is_refused_leaves_nothing_in_the_ledger(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with world.serving() as (api, work):
+        monkeypatch.setattr("everlist.core.activities.MAX_QUEUED", 0)
+        body = {"email_addresses": ["never@example.org"], "reason": "asked"}
+        assert api.post("/everlist/v1/activities/contact_erase", body).status == 429
+        assert world.rows("select * from suppression") == []
+        work()
+    assert not world.ledger.exists()
+    assert world.started() == 0
+    assert world.rows("select * from suppression") == []
+
+
+def crash_after_the_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let whoever writes to the ledger lose the database once it has, before the transaction commits."""
+    append = erase_ledger.append
+
+    def append_and_crash(path: Path, lines: Any) -> None:
+        append(path, lines)
+        monkeypatch.undo()
+        message = "the connection was lost"
+        raise Unavailable(message)
+
+    monkeypatch.setattr(erase_ledger, "append", append_and_crash)
+
+
+@pytest.mark.parametrize("how", ["contact_ids", "email_addresses", "nobody"])
+def test_an_activity_that_is_killed_between_the_ledger_and_its_commit_is_done_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    with world.serving() as (api, work):
+        contact_id = person(api, "ann")
+        address = "ann@example.org" if how == "email_addresses" else "never@example.org"
+        given = {"contact_ids": [contact_id]} if how == "contact_ids" else {"email_addresses": [address]}
+        activity_id = erase_many(api, **given)
+        crash_after_the_ledger(monkeypatch)
+        with pytest.raises(Unavailable, match="was lost"):
+            work()
+        assert len(world.lines()) == 1
+        assert world.rows("select * from erasure") == []
+        assert world.emails() == ["ann@example.org"]
+        world.rows("update lane set claimed_by = null, beat_at = null returning 1")
+        work()
+        ended(api, activity_id)
+    assert len(world.rows("select * from erasure")) == 1
+    assert len({line["erasure_id"] for line in world.lines()}) == 1
+    assert world.started() == 0
+    world.adds_up()
+
+
+def test_an_erasure_that_is_killed_between_the_ledger_and_its_commit_is_done_at_the_next_start(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with world.serving() as (api, _):
+        contact_id = UUID(person(api, "ann"))
+    act = Act("erase", datetime.now(UTC), SECRET_KEY.encode(), erase_ledger=world.ledger)
+    crash_after_the_ledger(monkeypatch)
+    with world.database() as db, pytest.raises(Unavailable, match="was lost"):
+        world.portal.call(
+            lambda: db.write(
+                lambda tx: erase_core.erase(
+                    tx, world.account.account_id, {contact_id: uuid4()}, reason="x", act=act
+                )
+            )
+        )
+    assert world.emails() == ["ann@example.org"]
+    assert world.started() == 1
+    assert world.emails() == []
+    assert world.started() == 0
+    world.adds_up()
+
+
 def a_line() -> Line:
     return Line(uuid4(), uuid4(), datetime.now(UTC), "x" * 200, "key", None, (Hashed("email", b"x" * 32),))
 
@@ -279,6 +354,25 @@ def test_a_torn_line_is_passed_over_and_the_next_stands_by_itself(tmp_path: Path
     assert list(erase_ledger.read(path)) == [first, Unreadable(2), last]
     path.write_bytes(path.read_bytes() + b"\n\xff\xfe\n[]\n")
     assert list(erase_ledger.read(path)) == [first, Unreadable(2), last, Unreadable(5), Unreadable(6)]
+
+
+def test_lines_that_could_not_all_be_written_do_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "ledger"
+    first = a_line()
+    erase_ledger.append(path, [first])
+    write = os.write
+
+    def until_the_disk_is_full(file: int, text: bytes) -> int:
+        if text.count(b"\n") < 2:
+            raise OSError(28, "No space left on device")
+        return write(file, text[: text.index(b"\n") + 20])
+
+    monkeypatch.setattr(os, "write", until_the_disk_is_full)
+    with pytest.raises(erase_ledger.Unwritable, match="No space left"):
+        erase_ledger.append(path, [a_line(), a_line()])
+    assert list(erase_ledger.read(path)) == [first]
 
 
 def test_no_file_has_no_lines(tmp_path: Path) -> None:

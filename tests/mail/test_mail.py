@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import email.utils
 import quopri
 import re
 import ssl
 import stat
+import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -23,12 +26,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from everlist.core import accounts, confirmation, contacts, outbox
 from everlist.core.contacts import Act
 from everlist.core.contacts.model import EmailDraft
-from everlist.db import Database
-from everlist.mail import compose
+from everlist.db import Database, Transaction
+from everlist.mail import compose, postman
 from everlist.settings import Settings
 from tests.conftest import SECRET_KEY, Api, Sql
+from tests.ext.people import erase
 from tests.mail.fixtures import SENDER, Change, Post, link_of
-from tests.v3.helpers import Behind, get_contact, new_list, post_contact, sign_up
+from tests.v3.helpers import Behind, get_contact, new_list, post_contact, put_contact, sign_up
 from tests.v3.helpers import email as an_email
 
 ADDRESS = "ruth@example.org"
@@ -103,6 +107,7 @@ def test_a_name_cannot_add_a_header(post: Post) -> None:
         *(uuid.uuid4() for _ in range(4)),
         kind="sign_up",
         address=ADDRESS,
+        address_hmac=b"x" * 32,
         link_token="x",
         message_id="<1@harbour.example>",
         queued_at=datetime.now(UTC),
@@ -290,6 +295,14 @@ def test_the_mail_of_a_contact_that_opted_out_since_is_not_sent(
     assert (post.server.taken, post.rows()) == ([], [])
 
 
+def test_the_mail_to_an_address_that_the_contact_has_left_is_not_sent(
+    post: Post, alice: Api, ruth: str
+) -> None:
+    put_contact(alice, ruth, email_address=an_email("moved@example.org"))
+    post.deliver()
+    assert (post.server.taken, post.rows()) == ([], [])
+
+
 def test_without_a_mail_server_mail_is_kept_as_files(post: Post, ruth: str, settings: Settings) -> None:
     post.keep()
     (file,) = (settings.data_dir / "mail").glob(f"{ruth}.*.eml")
@@ -297,6 +310,57 @@ def test_without_a_mail_server_mail_is_kept_as_files(post: Post, ruth: str, sett
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     assert f"To: {ADDRESS}\r\n".encode() in file.read_bytes()
     assert post.rows() == []
+
+
+def test_an_erasure_while_a_mail_is_being_written_waits_for_its_file_and_takes_it(
+    post: Post, alice: Api, ruth: str, settings: Settings, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = postman._write
+    with ThreadPoolExecutor(1) as pool:
+
+        def write_late(folder: Path, name: str, message: bytes) -> None:
+            erased = pool.submit(erase, alice, ruth)
+            _until_done_or_locked_out(erased.done, sql)
+            write(folder, name, message)
+
+        monkeypatch.setattr(postman, "_write", write_late)
+        post.keep()
+    assert not list(settings.mail_folder.glob(f"*{ruth}*"))
+    assert post.rows() == []
+
+
+def _until_done_or_locked_out(done: Any, sql: Sql) -> None:
+    deadline = time.monotonic() + 20
+    waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    while not done() and sql(waiting)[0][0] == 0:
+        assert time.monotonic() < deadline
+
+
+def test_a_mail_whose_person_is_erased_before_it_is_written_is_not_written(
+    post: Post, alice: Api, ruth: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold = outbox.hold
+
+    async def hold_late(tx: Transaction, claimed: outbox.Claimed) -> bool:
+        await asyncio.to_thread(erase, alice, ruth)
+        return await hold(tx, claimed)
+
+    monkeypatch.setattr(outbox, "hold", hold_late)
+    post.keep()
+    assert not list(settings.mail_folder.glob(f"*{ruth}*"))
+    assert post.rows() == []
+
+
+def test_a_mail_that_cannot_be_written_as_a_file_waits_and_is_tried_again(
+    post: Post, ruth: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(postman, "_write", full)
+    post.keep()
+    (mail,) = post.rows()
+    assert (mail["state"], mail["attempts"], mail["last_error"]) == ("waiting", 1, "OSError")
 
 
 def test_nothing_of_the_person_stays_in_the_outbox(post: Post, behind: Behind, ruth: str) -> None:
@@ -433,13 +497,22 @@ def test_a_resubscribe_mail_that_never_went_out_may_be_asked_for_again(
 
 
 def test_kept_files_go_after_a_month(settings: Settings, database: Database, portal: BlockingPortal) -> None:
-    from everlist.mail import Postman
-
     folder = settings.data_dir / "mail"
     folder.mkdir(mode=0o700, exist_ok=True)
     Path(folder / "x.eml").write_text("x")
-    postman = Postman(database, settings)
-    portal.call(lambda: postman.sweep(now=datetime.now(UTC) + timedelta(days=29)))
+    one = postman.Postman(database, settings)
+    portal.call(lambda: one.sweep(now=datetime.now(UTC) + timedelta(days=29)))
     assert (folder / "x.eml").exists()
-    portal.call(lambda: postman.sweep(now=datetime.now(UTC) + timedelta(days=31)))
+    portal.call(lambda: one.sweep(now=datetime.now(UTC) + timedelta(days=31)))
     assert not list(folder.glob("*.eml"))
+
+
+def test_a_mail_that_waits_for_an_address_goes_when_that_is_erased(
+    alice: Api, behind: Behind, post: Post, ruth: str
+) -> None:
+    """Its contact has moved to another address, and somebody else has that."""
+    assert len(post.rows()) == 1
+    put_contact(alice, ruth, email_address=an_email("moved@example.org"))
+    other = post_contact(alice, email_address=an_email(ADDRESS))["contact_id"]
+    erase(alice, other)
+    assert (post.rows(), behind.rows("mail_due")) == ([], [])

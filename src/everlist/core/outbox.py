@@ -7,6 +7,8 @@ the mail, and it is given up rather than sent twice. Whatever fails before that 
 server after it, is tried again.
 
 A mail that was taken is deleted. A mail that is given up loses its address and its token.
+
+Whoever writes to several of the tables takes mail_due before mail, and mail before confirmation, as an erasure does.
 """
 
 from __future__ import annotations
@@ -52,6 +54,8 @@ class Mail(msgspec.Struct, frozen=True):
     kind: str
     """The kind of the confirmation."""
     address: str
+    address_hmac: bytes
+    """Keyed as in suppression."""
     link_token: str
     message_id: str
     queued_at: datetime
@@ -110,13 +114,15 @@ async def claim(tx: Transaction, *, now: datetime) -> Claimed | None:
 async def take(tx: Transaction, claimed: Claimed, *, now: datetime) -> Mail | None:
     """The claimed mail; None where it is not to be sent any more, which is then settled.
 
-    That is so where its question was answered or replaced meanwhile, and where a worker died while it
-    handed the mail over.
+    That is so where its question was answered or replaced meanwhile, where the contact has another address by now,
+    and where a worker died while it handed the mail over.
     """
     row = await tx.row(
         """
-        select m.*, c.kind, c.message_id, c.expires_at,
-            c.replaced_at is null and c.confirmed_at is null and c.refused_at is null and c.expires_at > $3 as open,
+        select m.*, c.kind, c.address_hmac, c.message_id, c.expires_at,
+            c.replaced_at is null and c.confirmed_at is null and c.refused_at is null and c.expires_at > $3
+                and exists (select from contact k where k.account_id = m.account_id and k.contact_id = m.contact_id
+                    and k.email_key = m.address) as open,
             array(
                 select l.name from contact_list l
                 where l.account_id = m.account_id and l.deleted_at is null and (l.list_id = any(c.list_ids)
@@ -146,6 +152,7 @@ async def take(tx: Transaction, claimed: Claimed, *, now: datetime) -> Mail | No
         row["confirmation_id"],
         row["kind"],
         row["address"],
+        row["address_hmac"],
         row["link_token"],
         row["message_id"],
         row["queued_at"],
@@ -171,8 +178,35 @@ async def mark_sending(tx: Transaction, claimed: Claimed) -> bool:
     return marked is True
 
 
+def file_name(mail: Mail) -> str:
+    """The name of a mail that is kept as a file: whose it is, and a keyed hash of the address that it is to."""
+    return f"{mail.contact_id}.{mail.mail_id}.{mail.address_hmac.hex()}.eml"
+
+
+def named(file: str) -> set[str]:
+    """The ids and the hash, in hexadecimal, in the name of a file, finished or not."""
+    return set(file.removeprefix(".").removesuffix(".eml").split("."))
+
+
+async def hold(tx: Transaction, claimed: Claimed) -> bool:
+    """Keep an erasure away from the mail until the transaction ends; False where one took it, or another claim."""
+    due = await tx.value(
+        "select true from mail_due where account_id = $1 and mail_id = $2 and claimed_by = $3 for update",
+        claimed.account_id,
+        claimed.mail_id,
+        claimed.claim_id,
+    )
+    held = due and await tx.value(
+        "select true from mail where account_id = $1 and mail_id = $2 and state = 'sending' for update",
+        claimed.account_id,
+        claimed.mail_id,
+    )
+    return held is True
+
+
 async def sent(tx: Transaction, mail: Mail, *, now: datetime) -> None:
     """The server took the mail."""
+    await _forget(tx, mail.account_id, mail.mail_id)
     await tx.execute(
         "update confirmation set sent_at = $4 where account_id = $1 and contact_id = $2 and confirmation_id = $3",
         mail.account_id,
@@ -180,7 +214,6 @@ async def sent(tx: Transaction, mail: Mail, *, now: datetime) -> None:
         mail.confirmation_id,
         now,
     )
-    await _forget(tx, mail.account_id, mail.mail_id)
 
 
 async def try_later(tx: Transaction, claimed: Claimed, mail: Mail, error: str, *, now: datetime) -> bool:
@@ -239,8 +272,8 @@ async def give_up(tx: Transaction, claimed: Claimed, error: str) -> None:
 
 
 async def _forget(tx: Transaction, account_id: UUID, mail_id: UUID) -> None:
-    await tx.execute("delete from mail where account_id = $1 and mail_id = $2", account_id, mail_id)
     await tx.execute("delete from mail_due where account_id = $1 and mail_id = $2", account_id, mail_id)
+    await tx.execute("delete from mail where account_id = $1 and mail_id = $2", account_id, mail_id)
 
 
 async def count_waiting(db: Queries) -> int:

@@ -100,8 +100,7 @@ async def post_contact_erase(call: Call) -> Response:
     if len(set(getattr(body, given[0]))) > most:
         raise Failure(400, VALIDATION, f"{given[0]} does not have a valid value: at most {most}")
     addresses = _addresses(body.email_addresses or ())
-    erasure_ids = {key: new_id() for key in addresses}
-    act = _act(call)
+    act = call.act
 
     async def operation(tx: Transaction) -> activities.Activity:
         account_id = call.account_id
@@ -112,14 +111,16 @@ async def post_contact_erase(call: Call) -> Response:
             raise Failure(400, VALIDATION, text)
         contact_ids = tuple(dict.fromkeys(body.contact_ids or ()))
         held = await erase.holders(tx, account_id, list(addresses.values())) if addresses else {}
-        nobodys = {erasure_ids[key]: one for key, one in addresses.items() if key not in held}
-        await erase.suppress(tx, account_id, nobodys, reason=reason, act=act)
+        nobodys = erase.hashed_addresses(
+            account_id, [one for key, one in addresses.items() if key not in held], act
+        )
+        await erase.suppress(tx, account_id, nobodys, act)
         request = erase.EraseRequest(
             reason,
             None if list_ids else contact_ids or tuple(held.values()),
             list_ids or None,
             erase.hashed_addresses(account_id, [addresses[key] for key in held], act),
-            erase.hashed_addresses(account_id, nobodys.values(), act),
+            nobodys,
         )
         return await activities.create(
             tx,

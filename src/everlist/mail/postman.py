@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from everlist.core.accounts import AccountSettings
     from everlist.core.outbox import Claimed, Mail
-    from everlist.db import Database
+    from everlist.db import Database, Transaction
     from everlist.settings import Settings, Smtp
 
 log = structlog.get_logger()
@@ -67,9 +67,10 @@ class Postman:
         try:
             sender, message = _composed(mail, account, self._public_url, now)
             if self._smtp is None:
-                await self._keep(claimed, mail, message)
+                await self._keep(claimed, mail, message, now)
             else:
                 await self._send(self._smtp, claimed, mail, sender, message)
+                await self._db.write(lambda tx: outbox.sent(tx, mail, now=now))
         except _Refused as error:
             reason = str(error)
             await self._db.write(lambda tx: outbox.give_up(tx, claimed, reason))
@@ -84,7 +85,6 @@ class Postman:
         except _Gone:
             pass
         else:
-            await self._db.write(lambda tx: outbox.sent(tx, mail, now=now))
             _told(mail, "sent")
         return True
 
@@ -147,14 +147,21 @@ class Postman:
         if client is not None:
             client.close()
 
-    async def _keep(self, claimed: Claimed, mail: Mail, message: bytes) -> None:
-        """Write the mail as a file."""
+    async def _keep(self, claimed: Claimed, mail: Mail, message: bytes, now: datetime) -> None:
+        """Write the mail as a file; an erasure of its person comes before that, or finds the file."""
         if not await self._db.write(lambda tx: outbox.mark_sending(tx, claimed)):
             raise _Gone
-        try:
-            await asyncio.to_thread(_write, self._folder, f"{mail.contact_id}.{mail.mail_id}.eml", message)
-        except OSError as error:
-            raise _NotTaken(type(error).__name__) from error
+
+        async def write(tx: Transaction) -> None:
+            if not await outbox.hold(tx, claimed):
+                raise _Gone
+            try:
+                await asyncio.to_thread(_write, self._folder, outbox.file_name(mail), message)
+            except OSError as error:
+                raise _NotTaken(type(error).__name__) from error
+            await outbox.sent(tx, mail, now=now)
+
+        await self._db.write(write)
 
     async def sweep(self, *, now: datetime) -> None:
         """Take away the files that are older than a month."""

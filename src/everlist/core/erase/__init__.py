@@ -5,8 +5,8 @@ address, and a signed receipt.
 """
 
 from everlist.core.erase.again import repeat_all
-from everlist.core.erase.job import KIND, EraseRequest, contact_erase, hashed_addresses, holders
-from everlist.core.erase.people import erase, suppress
+from everlist.core.erase.job import KIND, EraseRequest, contact_erase, hashed_addresses, holders, suppress
+from everlist.core.erase.people import erase
 from everlist.core.erase.places import PLACES
 
 __all__ = [

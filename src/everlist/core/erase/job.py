@@ -12,8 +12,10 @@ from everlist.core import contacts, suppression
 from everlist.core.activities import Job, Progress
 from everlist.core.contacts import ContactFilter
 from everlist.core.contacts.select import choose
-from everlist.core.erase.people import erase, erasure_id_of, hmac_of
+from everlist.core.erase import traces
+from everlist.core.erase.people import Subject, erase, erasure_id_of, finish, hmac_of
 from everlist.core.ids import NO_ID
+from everlist.erase_ledger import Hashed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,12 +41,18 @@ class EraseRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     hashes: tuple[str, ...] = ()
     """HMACs in hexadecimal of the addresses that were named and that a contact had."""
     nobodys: tuple[str, ...] = ()
-    """The same of those that no contact had; they are suppressed already."""
+    """The same of those that no contact had; they are suppressed already, and what there is of them goes first."""
 
 
 def hashed_addresses(account_id: UUID, addresses: Iterable[EmailAddress], act: Act) -> tuple[str, ...]:
     """Addresses as EraseRequest holds them."""
     return tuple(hmac_of(account_id, suppression.EMAIL, one.key, act).hex() for one in addresses)
+
+
+async def suppress(tx: Transaction, account_id: UUID, hashed: Iterable[str], act: Act) -> None:
+    """Keep addresses away, as EraseRequest holds them, until the activity runs and from then on."""
+    dates = dict.fromkeys(map(bytes.fromhex, hashed), act.now)
+    await suppression.add_all(tx, account_id, suppression.EMAIL, dates, reason=suppression.ERASURE)
 
 
 async def holders(tx: Transaction, account_id: UUID, addresses: Sequence[EmailAddress]) -> dict[str, UUID]:
@@ -58,7 +66,7 @@ async def holders(tx: Transaction, account_id: UUID, addresses: Sequence[EmailAd
 
 
 async def contact_erase(job: Job) -> Progress:
-    """One chunk of a bulk erasure: contacts in the order of their ids.
+    """One chunk of a bulk erasure: first the addresses that nobody had, then contacts in the order of their ids.
 
     With the last chunk go those that came to one of the addresses after they had been named.
     """
@@ -73,8 +81,10 @@ async def contact_erase(job: Job) -> Progress:
     if total is None:
         total = await contacts.count(tx, account_id, wanted)
         counts["items_total_count"] = total
-        dates = dict.fromkeys(hashes, act.now)
-        await suppression.add_all(tx, account_id, suppression.EMAIL, dates, reason=suppression.ERASURE)
+        await suppress(tx, account_id, request.hashes, act)
+        if request.nobodys:
+            await _erase_nobodys(job, request)
+            return Progress({"total": total}, done=False, counts=counts)
     after = activity.position.get("after")
     chosen = await choose(tx, account_id, wanted, after=UUID(after) if after else None, limit=CHUNK)
     ids = [one.contact_id for one in chosen]
@@ -91,6 +101,28 @@ async def contact_erase(job: Job) -> Progress:
         percent_done=100 * seen // max(total, seen, 1),
         counts=counts,
     )
+
+
+async def _erase_nobodys(job: Job, request: EraseRequest) -> None:
+    """Erase what there is of addresses that no contact had.
+
+    An address whose person has come back meanwhile, by their own act, loses what there was and stays theirs.
+    """
+    tx, account_id = job.tx, job.activity.account_id
+    hashes = [bytes.fromhex(one) for one in request.nobodys]
+    kept_away = await suppression.find_all(tx, account_id, suppression.EMAIL, hashes)
+    seen = await traces.spellings(tx, account_id, hashes, job.act)
+    subjects = [
+        Subject(
+            erasure_id_of(job.activity.activity_id, UUID(bytes=hashed[:16])),
+            spellings=tuple(sorted(seen.get(hashed, ()))),
+            hashes=(Hashed(suppression.EMAIL, hashed),)
+            if kept_away.get(hashed, suppression.Remembered()).erased_at
+            else (),
+        )
+        for hashed in hashes
+    ]
+    await finish(tx, account_id, subjects, {}, [request.reason] * len(subjects), act=job.act)
 
 
 async def _late(

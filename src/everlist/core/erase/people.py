@@ -16,7 +16,7 @@ from uuid import UUID
 import msgspec
 
 from everlist import erase_ledger
-from everlist.core import contacts, receipts, suppression
+from everlist.core import contacts, outbox, receipts, suppression
 from everlist.core.contacts.apply import Edit, edit
 from everlist.core.erase.places import PLACES, Place
 from everlist.core.ids import NO_ID
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from everlist.core.contacts import Act
-    from everlist.core.contacts.identity import EmailAddress
     from everlist.db import Row, Transaction
 
 _ORPHANED = timedelta(days=1)
@@ -44,6 +43,8 @@ class Subject(msgspec.Struct, frozen=True):
     email: str | None = None
     email_key: str | None = None
     sms_number: str | None = None
+    spellings: tuple[str, ...] = ()
+    """Of an address that no contact has: how it stands in texts."""
     hashes: tuple[erase_ledger.Hashed, ...] = ()
 
 
@@ -66,29 +67,6 @@ async def erase(
         subject_of(account_id, erasure_ids[contact_id], row, act) for contact_id, row in found.items()
     ]
     return await finish(tx, account_id, subjects, found, [reason] * len(subjects), act=act)
-
-
-async def suppress(
-    tx: Transaction,
-    account_id: UUID,
-    addresses: dict[UUID, EmailAddress],
-    *,
-    reason: str,
-    act: Act,
-) -> list[Erasure]:
-    """Erase what there is of addresses that no contact has, by the ids of their erasures, and suppress them."""
-    subjects = [
-        Subject(
-            erasure_id,
-            email=one.address,
-            email_key=one.key,
-            hashes=(
-                erase_ledger.Hashed(suppression.EMAIL, hmac_of(account_id, suppression.EMAIL, one.key, act)),
-            ),
-        )
-        for erasure_id, one in addresses.items()
-    ]
-    return await finish(tx, account_id, subjects, {}, [reason] * len(subjects), act=act)
 
 
 async def locked(tx: Transaction, account_id: UUID, contact_ids: Sequence[UUID]) -> dict[UUID, Row]:
@@ -180,14 +158,13 @@ async def finish(
         " where account_id = $1 and kind = 'contact_exports' and state = 'processing'",
         account_id,
     )
-    if act.mail_folder is not None:
-        contact_ids = [one.contact_id for one in subjects if one.contact_id is not None]
-        for contact_id, number in (
-            await asyncio.to_thread(_unlink_mail, act.mail_folder, contact_ids)
-        ).items():
-            tally.note("files", "mails kept in the data directory", contact_id, number)
     for place in PLACES:
         tally.add(place.table, place.what, await _emptied(tx, account_id, place, subjects), kept=place.kept)
+    # The rows of mails are gone by now: whoever held one of them (outbox.hold) has written its file.
+    if act.mail_folder is not None:
+        gone = await asyncio.to_thread(_unlink_mail, act.mail_folder, subjects)
+        for erasure_id, number in gone.items():
+            tally.note("files", "mails kept in the data directory", erasure_id, number)
     if found:
         await tx.execute(
             "insert into counter_delta (account_id, name, subject, change) values ($1, 'contacts.deleted', $2, $3)",
@@ -232,15 +209,19 @@ async def _write_ledger(
         raise Unavailable(str(error)) from error
 
 
-def _unlink_mail(folder: Path, contact_ids: Sequence[UUID]) -> Counter[UUID]:
-    """Take away the mails to these contacts; their files begin with the id of the contact."""
+def _unlink_mail(folder: Path, subjects: Sequence[Subject]) -> Counter[UUID]:
+    """Take away the mails to the subjects' contacts and to their addresses; how many, by erasure."""
     gone: Counter[UUID] = Counter()
-    wanted = {str(one): one for one in contact_ids}
+    wanted: dict[str, UUID] = {}
+    for subject in subjects:
+        wanted |= dict.fromkeys((one.hmac.hex() for one in subject.hashes), subject.erasure_id)
+        if subject.contact_id is not None:
+            wanted[str(subject.contact_id)] = subject.erasure_id
     for file in folder.glob("*.eml"):
-        contact_id = wanted.get(file.name.lstrip(".").partition(".")[0])
-        if contact_id is not None:
+        met = wanted.keys() & outbox.named(file.name)
+        if met:
             file.unlink(missing_ok=True)
-            gone[contact_id] += 1
+            gone[wanted[min(met)]] += 1
     return gone
 
 
@@ -248,17 +229,15 @@ async def _emptied(
     tx: Transaction, account_id: UUID, place: Place, subjects: Sequence[Subject]
 ) -> Sequence[Row]:
     if place.by == "address":
-        addressed = [one for one in subjects if one.email_key or one.sms_number]
+        addressed = [
+            (one.erasure_id, email, one.email_key, one.sms_number)
+            for one in subjects
+            for email in one.spellings or (one.email,)
+            if email or one.sms_number
+        ]
         if not addressed:
             return []
-        return await tx.rows(
-            place.sql,
-            account_id,
-            [one.erasure_id for one in addressed],
-            [one.email for one in addressed],
-            [one.email_key for one in addressed],
-            [one.sms_number for one in addressed],
-        )
+        return await tx.rows(place.sql, account_id, *map(list, zip(*addressed, strict=True)))
     contact_ids = [one.contact_id for one in subjects if one.contact_id is not None]
     return await tx.rows(place.sql, account_id, contact_ids) if contact_ids else []
 
@@ -303,7 +282,9 @@ def _signed(
 
 def subject_of(account_id: UUID, erasure_id: UUID, row: Row, act: Act) -> Subject:
     hashes = _hashes(account_id, row, act)
-    return Subject(erasure_id, row["contact_id"], row["email"], row["email_key"], row["sms_number"], hashes)
+    return Subject(
+        erasure_id, row["contact_id"], row["email"], row["email_key"], row["sms_number"], hashes=hashes
+    )
 
 
 def hmac_of(account_id: UUID, channel: str, address_key: str, act: Act) -> bytes:

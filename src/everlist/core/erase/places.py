@@ -59,6 +59,23 @@ PLACES: tuple[Place, ...] = (
         " returning contact_id) select contact_id as whose, count(*) as number from gone group by contact_id",
     ),
     Place(
+        "mail",
+        "mails to other contacts, which had the address before",
+        _KEYS
+        + """
+        held as materialized (
+            select distinct m.mail_id, s.erasure_id from mail m join subject s on s.key = m.address
+            where m.account_id = $1
+        ), due as (
+            delete from mail_due d where d.account_id = $1 and d.mail_id in (select mail_id from held)
+        ), gone as (
+            delete from mail m where m.account_id = $1 and m.mail_id in (select mail_id from held)
+        )
+        select erasure_id as whose, count(*) as number from held group by erasure_id
+        """,
+        by="address",
+    ),
+    Place(
         "confirmation",
         "questions that were put by mail, and their answers",
         "with gone as (delete from confirmation where account_id = $1 and contact_id = any($2::uuid[])"
