@@ -9,6 +9,10 @@ committed before another began comes before it; what ran at the same time comes 
 when it is folded. What one transaction did at one moment is one step, so that what it takes away and adds
 again makes no peak. The days go by that order: a change that comes late, after the day of its `at` was over,
 counts on the day that has come. The distinct contacts go by `at`, as the ledger does.
+
+A day is one of the time zone that the account had then. When that changes, the days that were measured stay, and
+the day under way goes on until the next one begins in the new zone; the distinct contacts of all months are counted
+again, from the ledger.
 """
 
 from __future__ import annotations
@@ -150,17 +154,72 @@ select count(*) from waiting
 )
 
 
+_LOCK: LiteralString = "hashtextextended('everlist meter ' || $1::uuid::text, 0)"
+
+
 async def fold(tx: Transaction, account_id: UUID, *, most: int = 50_000) -> int:
     """Move some `most` changes of the account into its days and months; how many were moved.
 
     None where another worker is at it.
     """
-    alone = await tx.value(
-        "select pg_try_advisory_xact_lock(hashtextextended('everlist meter ' || $1::uuid::text, 0))",
-        account_id,
-    )
+    alone = await tx.value("select pg_try_advisory_xact_lock(" + _LOCK + ")", account_id)
     # A statement of its own: it begins after the lock is held, and sees what the last one to hold it has folded.
     return await tx.value(_FOLD, account_id, most) if alone else 0
+
+
+async def fold_all(tx: Transaction, account_id: UUID) -> None:
+    """Move every change that has committed, before the time zone of the account changes: they are of the old one.
+
+    From then until the transaction ends nobody else folds.
+    """
+    await tx.execute("select pg_advisory_xact_lock(" + _LOCK + ")", account_id)
+    while await fold(tx, account_id):
+        pass
+
+
+async def recount_months(tx: Transaction, account_id: UUID) -> None:
+    """Count the distinct contacts of every month again, in the time zone that the account has now.
+
+    From the consent ledger, which has what waits to be folded too: that is taken off, and comes with its fold.
+    """
+    await tx.execute("set local statement_timeout = 0")  # however long the ledger is
+    await tx.execute(
+        """
+        with states as (
+            select e.contact_id, e.event_id, e.at, e.permission_after in ('explicit', 'implicit')
+                and count(*) filter (where e.action = 'deleted') over so_far
+                    = count(*) filter (where e.action = 'restored') over so_far as active
+            from consent_event e where e.account_id = $1 and e.channel = 'email'
+            window so_far as (partition by e.contact_id order by e.event_id)
+        ),
+        changes as (
+            select contact_id, event_id, coalesce(active, false) as active, coalesce(
+                lag(active) over (partition by contact_id order by event_id), false) as was, at
+            from states
+        ),
+        flips as (
+            select s.active, date_trunc('month', s.at at time zone a.time_zone)::date as month,
+                lag(date_trunc('month', s.at at time zone a.time_zone)::date) over (
+                    partition by s.contact_id order by s.event_id) as last_month
+            from changes s, account a where a.account_id = $1 and s.active <> s.was
+        ),
+        counted as (
+            select month, case when active then 1 else -1 end as change,
+                (active and month is distinct from last_month)::integer as first_this_month
+            from flips
+            union all
+            select date_trunc('month', d.at at time zone a.time_zone)::date, -d.change, -d.first_this_month
+            from active_delta d, account a where d.account_id = $1 and a.account_id = $1
+            union all
+            select month, 0, 0 from active_month where account_id = $1
+        )
+        insert into active_month (account_id, month, change, first_this_month)
+        select $1::uuid, month, sum(change), sum(first_this_month) from counted group by month
+        on conflict (account_id, month) do update set
+            change = excluded.change, first_this_month = excluded.first_this_month
+        """,
+        account_id,
+    )
 
 
 async def accounts_to_fold(db: Queries) -> list[UUID]:
@@ -217,10 +276,13 @@ with waiting as materialized (
 ),"""
     + _SERIES
     + """,
+today as (  -- the day under way goes on where the time zone has become one in which it has not begun
+    select greatest(($3::timestamptz at time zone a.time_zone)::date, h.day) as day
+    from account a, head h where a.account_id = $1
+),
 wanted as (
-    select a.time_zone, a.created_at, ($3::timestamptz at time zone a.time_zone)::date as today,
-        coalesce($2::date, date_trunc('month', $3::timestamptz at time zone a.time_zone)::date) as first
-    from account a where a.account_id = $1
+    select a.time_zone, a.created_at, t.day as today, coalesce($2::date, date_trunc('month', t.day)::date) as first
+    from account a, today t where a.account_id = $1
 ),
 all_months as (
     select month, change, first_this_month from active_month where account_id = $1

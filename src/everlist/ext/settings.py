@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from everlist.core import accounts
+import msgspec
+
+from everlist.core import accounts, usage
 from everlist.rest import json_response
 
 if TYPE_CHECKING:
@@ -24,6 +26,11 @@ async def change_settings(call: Call) -> Response:
     change = await call.body(accounts.SettingsChange)
 
     async def operation(tx: Transaction) -> accounts.AccountSettings:
-        return await accounts.change_settings(tx, call.account_id, change)
+        if change.time_zone is msgspec.UNSET:
+            return await accounts.change_settings(tx, call.account_id, change)
+        await usage.fold_all(tx, call.account_id)
+        changed = await accounts.change_settings(tx, call.account_id, change)
+        await usage.recount_months(tx, call.account_id)
+        return changed
 
     return json_response(await call.write(operation))
