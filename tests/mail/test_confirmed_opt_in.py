@@ -18,6 +18,8 @@ from tests.v3.helpers import (
     put_contact,
     refused,
     sign_up,
+    sms,
+    sms_form,
 )
 
 ADDRESS = "ruth@example.org"
@@ -87,12 +89,57 @@ def test_a_contact_without_an_address_is_not_asked(alice: Api, post: Post) -> No
     assert post.rows() == []
 
 
-@pytest.mark.parametrize("before", ["implicit", "not_set", "temp_hold", "pending_confirmation"])
+def test_a_visitor_takes_nobody_out_of_the_mail_by_typing_an_address(
+    alice: Api, behind: Behind, post: Post, form: Any, browser: Any
+) -> None:
+    contact_id = post_contact(alice, email_address=email(ADDRESS, "implicit"))["contact_id"]
+    before = behind.moves(), behind.active()
+    assert form().json == {"contact_id": contact_id, "action": "updated"}
+    assert permission(alice, contact_id) == ("implicit", "off")
+    assert (behind.moves(), behind.active()) == before
+    post.deliver()
+    assert browser.post(post.link(), data={"answer": "yes"}).status_code == 200
+    assert permission(alice, contact_id) == ("explicit", "confirmed")
+    assert behind.moves()[-1] == ("changed", "implicit", "explicit", "Contact")
+
+
+def test_an_implicit_contact_that_says_no_is_left_alone(
+    alice: Api, post: Post, form: Any, browser: Any
+) -> None:
+    contact_id = post_contact(alice, email_address=email(ADDRESS, "implicit"))["contact_id"]
+    form()
+    post.deliver()
+    assert browser.post(post.link(), data={"answer": "no"}).status_code == 200
+    assert permission(alice, contact_id)[0] == "unsubscribed"
+
+
+def test_a_visitor_makes_nobody_mailable_who_was_deleted(alice: Api, post: Post, form: Any) -> None:
+    contact_id = post_contact(alice, email_address=email(ADDRESS, "implicit"))["contact_id"]
+    alice.delete(f"/contacts/{contact_id}")
+    form()
+    assert permission(alice, contact_id) == ("pending_confirmation", "pending")
+    assert len(post.rows()) == 1
+
+
+@pytest.mark.parametrize("before", ["not_set", "temp_hold", "pending_confirmation"])
 def test_who_signs_up_again_is_asked(alice: Api, post: Post, form: Any, before: str) -> None:
     contact_id = post_contact(alice, email_address=email(ADDRESS, before))["contact_id"]
     assert form().json == {"contact_id": contact_id, "action": "updated"}
     assert permission(alice, contact_id) == ("pending_confirmation", "pending")
     assert len(post.rows()) == 1
+
+
+def test_a_form_with_the_number_of_somebody_takes_no_address_away(
+    alice: Api, behind: Behind, post: Post, form: Any, a_list: str
+) -> None:
+    ruth = post_contact(alice, email_address=email(ADDRESS), sms_channel=sms("13095550100"))["contact_id"]
+    before = behind.everything()
+    visitor = sign_up(
+        alice, email_address="me@example.org", sms_channel=sms_form("3095550100"), list_memberships=[a_list]
+    )
+    refused(visitor, 409, ruth)
+    assert behind.everything() == before
+    assert post.rows() == []
 
 
 def test_who_is_explicit_stays_so(alice: Api, behind: Behind, post: Post, form: Any, a_list: str) -> None:
@@ -250,9 +297,7 @@ def test_a_contact_found_by_its_number_is_asked_at_its_new_address(
         "full_sms_address": "+13095550123",
         "sms_channel_consents": [{"sms_consent_permission": "explicit", "consent_type": "promotional_sms"}],
     }
-    contact_id = post_contact(alice, email_address=email("old@example.org", "explicit"), sms_channel=channel)[
-        "contact_id"
-    ]
+    contact_id = post_contact(alice, sms_channel=channel)["contact_id"]
     reply = sign_up(alice, email_address=ADDRESS, sms_channel=channel, list_memberships=[a_list])
     assert reply.json["contact_id"] == contact_id
     assert permission(alice, contact_id) == ("pending_confirmation", "pending")

@@ -83,6 +83,25 @@ def sms(number: str, permission: str = "explicit", **consent: Any) -> dict[str, 
     return {"full_sms_address": number, "sms_channel_consents": [given]}
 
 
+def sms_form(number: str, permission: str = "explicit", **consent: Any) -> dict[str, Any]:
+    """An sms_channel as the sign-up form takes it."""
+    given = {
+        "sms_consent_permission": permission,
+        "consent_type": "promotional_sms",
+        "consent_medium_type": "LF",
+        "consent_medium_url": "https://example.org/form",
+        "consent_medium_details": "the form on the front page",
+        "advertised_frequency": 4,
+        "advertised_interval": "monthly",
+    }
+    return {
+        "sms_address": number,
+        "dial_code": "1",
+        "country_code": "US",
+        "sms_channel_consents": [{**given, **consent}],
+    }
+
+
 def refused(reply: Reply, status: int, *texts: str) -> None:
     """The reply is an error of that status, and its message has these texts."""
     assert reply.status == status, reply

@@ -22,6 +22,7 @@ from tests.v3.helpers import (
     refused,
     sign_up,
     sms,
+    sms_form,
 )
 
 ADDRESS = "r@example.org"
@@ -30,25 +31,6 @@ ADDRESS = "r@example.org"
 @pytest.fixture
 def lists(alice: Api) -> list[str]:
     return sorted(new_lists(alice, 3))
-
-
-def sms_form(number: str, permission: str = "explicit", **consent: Any) -> dict[str, Any]:
-    """An sms_channel as the sign-up form takes it."""
-    given = {
-        "sms_consent_permission": permission,
-        "consent_type": "promotional_sms",
-        "consent_medium_type": "LF",
-        "consent_medium_url": "https://example.org/form",
-        "consent_medium_details": "the form on the front page",
-        "advertised_frequency": 4,
-        "advertised_interval": "monthly",
-    }
-    return {
-        "sms_address": number,
-        "dial_code": "1",
-        "country_code": "US",
-        "sms_channel_consents": [{**given, **consent}],
-    }
 
 
 def nothing_is_stored(alice: Api, behind: Behind, body: dict[str, Any], *texts: str) -> None:

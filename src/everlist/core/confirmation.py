@@ -104,8 +104,8 @@ async def _confirms(tx: Transaction, account_id: UUID, draft: ContactDraft, sour
 async def _ask_who_signed_up(
     tx: Transaction, account_id: UUID, contact: Contact, limits: Limits, act: Act
 ) -> None:
-    """Ask a contact that waits for its confirmation, within the limits. Raises TooMany."""
-    if contact.permission != consent.PENDING or contact.email_key is None:
+    """Ask a contact that waits for its confirmation, or is implicit, within the limits. Raises TooMany."""
+    if contact.permission not in (consent.PENDING, consent.IMPLICIT) or contact.email_key is None:
         return
     await _count_source(tx, account_id, limits, act)
     row = await tx.row(

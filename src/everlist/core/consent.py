@@ -98,12 +98,15 @@ def changed(
     return msgspec.structs.replace(before, permission=requested)
 
 
-def signed_up(before: EmailConsent, *, confirm: bool = False, now: datetime) -> EmailConsent:
+def signed_up(
+    before: EmailConsent, *, confirm: bool = False, live: bool = True, now: datetime
+) -> EmailConsent:
     """The consent after the person signed up again: explicit, whatever it was.
 
-    With `confirm` it waits for the confirmation instead, unless it is explicit already.
+    With `confirm` it waits for the confirmation instead. What is mailable already on a contact that is `live`, and
+    not deleted, stays as it is: nobody has proved yet that it was the person who typed the address.
     """
-    if before.permission == EXPLICIT:
+    if before.permission == EXPLICIT or (confirm and live and before.permission in MAILABLE):
         return before
     if confirm:
         return EmailConsent(PENDING, before.opt_in_source, before.opt_in_at)

@@ -120,8 +120,10 @@ async def sign_up(
 
     Only adds and sets: nothing that the draft does not name changes, no list or field goes, and a deleted
     contact comes back. When the person acts, as a rule, the permission becomes explicit; with `confirm` it
-    waits for a confirmation, and an opt-out that it takes the place of is remembered until then.
-    Raises Invalid, and Conflict where the address and the number belong to two contacts.
+    waits for a confirmation, unless it is mailable as it is, and an opt-out that it takes the place of is
+    remembered until then.
+    Raises Invalid, and Conflict where the address and the number belong to two contacts, or with `confirm` the
+    number to one that has another address.
     """
     check(draft)
     by_email, by_sms = await _holders(tx, account_id, draft)
@@ -134,6 +136,10 @@ async def sign_up(
         message = f"The SMS number already exists for contact {by_sms}"
         raise Conflict(message)
     before = await locked(tx, account_id, found)
+    if confirm and by_email is None and draft.email is not None and before.email is not None:
+        # Whoever asks for a confirmation does not let a form take an address away from somebody.
+        message = f"The SMS number already exists for contact {by_sms}"
+        raise Conflict(message)
     second = act.now.replace(microsecond=0)
     given = {name: value for name, value in _core_properties(draft).items() if value is not None}
     after = msgspec.structs.replace(
@@ -145,7 +151,8 @@ async def sign_up(
                 tx, account_id, after, draft.email, source=source, confirm=confirm, act=act
             )
         if source == consent.BY_CONTACT:
-            after = await _signed_up(tx, account_id, after, confirm=confirm, act=act)
+            live = before.deleted_at is None
+            after = await _signed_up(tx, account_id, after, confirm=confirm, live=live, act=act)
     after = await _with_more(tx, account_id, after, draft, source=source, now=second)
     joined = await _checked_lists(tx, account_id, draft)
     list_ids = list(dict.fromkeys([*(before.list_ids or ()), *joined]))
@@ -408,13 +415,16 @@ def _refuse_nobody(contact: Contact) -> None:
 
 
 async def _signed_up(
-    tx: Transaction, account_id: UUID, contact: Contact, *, confirm: bool, act: Act
+    tx: Transaction, account_id: UUID, contact: Contact, *, confirm: bool, live: bool, act: Act
 ) -> Contact:
-    """The contact with the permission after the person signed up; what is remembered of the address follows."""
+    """The contact with the permission after the person signed up; what is remembered of the address follows.
+
+    `live` is whether it was not deleted before.
+    """
     before = contact.consent
     if before is None or contact.email_key is None or before.permission == consent.EXPLICIT:
         return contact
-    after = consent.signed_up(before, confirm=confirm, now=act.now)
+    after = consent.signed_up(before, confirm=confirm, live=live, now=act.now)
     hashed = suppression.address_hmac(act.hash_key, account_id, suppression.EMAIL, contact.email_key)
     if after.permission == consent.EXPLICIT:
         await suppression.lift(tx, account_id, suppression.EMAIL, hashed)
