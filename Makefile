@@ -31,7 +31,7 @@ fix: .venv/.made ## format, and mend what can be mended by itself
 bench: .venv/.made ## print the benchmarks as ratios against a reference measured in the same run
 	$(BIN)/python -m bench
 
-soak: setup ## run the random histories and the kills of processes for long
+soak: setup ## run the random histories, the kills of processes and other real faults for long
 	EVERLIST_LONG=1 $(BIN)/python -m pytest tests/worker tests/ext/test_histories.py tests/core/test_histories.py
 
 lock: .venv/.made ## renew the lock files

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -53,6 +54,8 @@ POLL_SECONDS = 1.0
 BEAT_SECONDS = 2.0
 CHUNK_TIMEOUT_SECONDS = 600
 ATTEMPTS = 5
+LOSSES = 10
+"""How often in a row an activity's chunk may lose the database before the activity fails."""
 CONFLICTS = 100
 SWEEP_SECONDS = 3600.0
 
@@ -151,6 +154,8 @@ class Worker:
         self._erase_ledger = erase_ledger
         self._mail_folder = mail_folder
         self._woken = asyncio.Event()
+        self._losses: Counter[UUID] = Counter()
+        """By activity, how often its next chunk has lost the database."""
 
     def wake(self) -> None:
         """There is work, or it is time to stop."""
@@ -198,7 +203,12 @@ class Worker:
         beating = asyncio.create_task(self._beat(account_id, me))
         try:
             activity = await self._db.write(lambda tx: activities.take_next(tx, account_id, me, now=_now()))
-            if activity is not None:
+            if activity is None:
+                pass
+            elif self._losses[activity.activity_id] >= LOSSES:  # it may be what takes the database down
+                why = f"the database did not answer, {LOSSES} times in a row"
+                await self._fail(activity, me, f"the activity could not go on: {why}")
+            else:
                 await self._run(activity, me)
         except NotMine:
             log.warning("another worker took the activity over", account_id=str(account_id))
@@ -213,25 +223,10 @@ class Worker:
         log.info("activity begins", activity_id=str(activity.activity_id), kind=activity.kind)
         failures = conflicts = 0
         while activity.state == activities.PROCESSING and not self._stop.is_set():
-            before = activity
-
-            async def chunk(tx: Transaction, before: Activity = before) -> Activity:
-                act = Act(
-                    before.operation,
-                    _now(),
-                    self._hash_key,
-                    before.request_id,
-                    before.token_id,
-                    before.activity_id,
-                    self._erase_ledger,
-                    self._mail_folder,
-                )
-                progress = await KINDS[before.kind](Job(tx, self._db, before, act))
-                return await activities.advance(tx, before, me, progress, now=_now())
-
             try:
-                activity = await self._db.write(chunk)
+                activity = await self._chunk(activity, me)
                 failures = conflicts = 0
+                del self._losses[activity.activity_id]
             except Unusable as error:
                 await self._fail(activity, me, str(error))
                 return
@@ -244,7 +239,10 @@ class Worker:
                     return
                 await _wait(self._stop, 0.2)
             except Exception as error:  # whatever it is, the account's queue goes on
-                if isinstance(error, (NotMine, Unavailable)) and not isinstance(error, DiskFull):
+                if isinstance(error, NotMine):
+                    raise
+                if isinstance(error, Unavailable) and not isinstance(error, DiskFull):
+                    self._losses[activity.activity_id] += 1
                     raise
                 failures += 1
                 log.error(
@@ -265,10 +263,38 @@ class Worker:
         log.info(
             "activity ends", activity_id=str(activity.activity_id), kind=activity.kind, state=activity.state
         )
+        if activity.state == activities.CANCELLED:
+            await self._tidy(activity)
+
+    async def _chunk(self, before: Activity, me: UUID) -> Activity:
+        """Do the next chunk and record it, in one transaction."""
+
+        async def chunk(tx: Transaction) -> Activity:
+            act = Act(
+                before.operation,
+                _now(),
+                self._hash_key,
+                before.request_id,
+                before.token_id,
+                before.activity_id,
+                self._erase_ledger,
+                self._mail_folder,
+            )
+            progress = await KINDS[before.kind](Job(tx, self._db, before, act))
+            return await activities.advance(tx, before, me, progress, now=_now())
+
+        return await self._db.write(chunk)
 
     async def _fail(self, activity: Activity, me: UUID, reason: str) -> None:
         log.info("activity fails", activity_id=str(activity.activity_id), kind=activity.kind)
         await self._db.write(lambda tx: activities.fail(tx, activity, me, reason, now=_now()))
+        del self._losses[activity.activity_id]
+        await self._tidy(activity)
+
+    async def _tidy(self, activity: Activity) -> None:
+        """Take away now, not only at the next sweep, what an import that did not get to its end has left."""
+        with contextlib.suppress(Unavailable):
+            await upload.sweep(self._db, activity.account_id, before=_now() - timedelta(days=1))
 
     async def _beat(self, account_id: UUID, me: UUID) -> None:
         while True:
@@ -338,13 +364,13 @@ async def fold_all(db: Database) -> int:
 
 
 async def sweep_all(db: Database, *, now: datetime) -> None:
-    """Delete the files of exports that have expired, uploads that never ended, and images too old for undo."""
+    """Delete the files of exports that have expired, uploads that never ended, and what activities have kept."""
     a_day_ago = now - timedelta(days=1)
     for account in await accounts.all_accounts(db):
         await exports.sweep(db, account.account_id, before=a_day_ago - exports.KEPT)
         await upload.sweep(db, account.account_id, before=a_day_ago)
         await idempotency.sweep(db, account.account_id, before=now - idempotency.KEPT)
-        await activities.sweep_images(db, account.account_id, before=now - activities.UNDO_WINDOW)
+        await activities.sweep(db, account.account_id, now=now)
 
 
 def _now() -> datetime:

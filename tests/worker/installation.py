@@ -121,14 +121,17 @@ class Installation:
     def kill_postgresql(self) -> None:
         """Kill the main process of PostgreSQL; its children end with it."""
 
-        def pid() -> int:
-            with contextlib.suppress(OSError, ValueError):
-                return int((self.directory / "postgresql" / "postmaster.pid").read_text().split()[0])
-            return 0
+        def killed() -> bool:
+            # The file may be of one that was killed before, whose number may be another's by now.
+            with contextlib.suppress(OSError, LookupError, ValueError, psutil.NoSuchProcess):
+                pid = int((self.directory / "postgresql" / "postmaster.pid").read_text().split()[0])
+                process = psutil.Process(pid)
+                if process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE:
+                    process.kill()
+                    return True
+            return False
 
-        process = psutil.Process(until("PostgreSQL runs", pid))
-        assert process.name() == "postgres"
-        process.kill()
+        until("PostgreSQL runs", killed)
 
     def kill_server(self) -> None:
         """Kill the web process, which is also the one that keeps the others."""

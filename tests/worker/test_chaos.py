@@ -20,6 +20,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import pytest
 
 from tests.core.recount import recount
 from tests.worker.installation import LONG, Account, Installation
@@ -262,8 +263,8 @@ class Driver:
 
     # Afterwards
 
-    def check(self) -> None:
-        """Everything is as the model says, and was done once."""
+    def check(self) -> int:
+        """Everything is as the model says, and was done once; how many contacts were compared."""
         model: Contacts = {}
         for number, (activity_id, kind, does) in enumerate(self.made):
             done = self.account.ended(activity_id, FINISH)
@@ -278,6 +279,7 @@ class Driver:
         self.same_contacts(model)
         self.same_records()
         recount(self.account.installation.sql, self.account.account_id)
+        return len(model)
 
     def same_contacts(self, model: Contacts) -> None:
         rows = self.account.sql(
@@ -338,7 +340,9 @@ class Driver:
 OUTCOMES = tuple(f"{name}_count" for name in ("created", "updated", "unchanged", "held_back", "rejected"))
 
 
-def test_whatever_is_killed_everything_is_done_once(installation: Installation) -> None:
+def test_whatever_is_killed_everything_is_done_once(
+    installation: Installation, capsys: pytest.CaptureFixture[str]
+) -> None:
     began = time.monotonic()
     drivers = [
         Driver(installation.new_account(f"chaos {number}"), SEED + number) for number in range(ACCOUNTS)
@@ -347,6 +351,7 @@ def test_whatever_is_killed_everything_is_done_once(installation: Installation) 
         driver.prepare()
     random = Random(SEED)
     stop = Event()
+    killed: Counter[str] = Counter()
     with ThreadPoolExecutor(len(drivers)) as pool:
         running = [pool.submit(driver.run, stop) for driver in drivers]
         try:
@@ -357,19 +362,28 @@ def test_whatever_is_killed_everything_is_done_once(installation: Installation) 
                 if any(one.done() for one in running):
                     break
                 kill(installation, victim)
+                killed[victim] += 1
         finally:
             stop.set()
         for one in running:
             one.result(FINISH)
     installation.wait()
-    killed = time.monotonic() - began
-    for driver in drivers:
-        driver.check()
-    made = sum(len(driver.made) for driver in drivers)
-    interrupted = installation.said('"event":"activity begins"') - made
-    print(f"{KILLS} kills, {made} activities, interrupted {interrupted} times; seconds:", end=" ")
-    print(f"{killed:.0f} to the last kill, {time.monotonic() - began:.0f} in all")
+    last_kill = time.monotonic() - began
+    compared = sum(driver.check() for driver in drivers)
+    kinds = Counter(kind for driver in drivers for _, kind, _ in driver.made)
+    interrupted = installation.said('"event":"activity begins"') - kinds.total()
+    with capsys.disabled():
+        print(
+            f"\nseed {SEED}: kills: {told(killed)}; activities: {told(kinds)}, interrupted {interrupted} times;"
+        )
+        print(f"{compared:,} contacts compared with the model;", end=" ")
+        print(f"{last_kill:.0f} seconds to the last kill, {time.monotonic() - began:.0f} in all")
+    assert killed.total() == KILLS
     assert interrupted > KILLS / 4, "the kills hit nothing"
+
+
+def told(counts: Counter[str]) -> str:
+    return f"{counts.total()} ({', '.join(f'{name} {count}' for name, count in sorted(counts.items()))})"
 
 
 def wait_for_work(installation: Installation) -> None:

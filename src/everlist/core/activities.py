@@ -11,7 +11,7 @@ that was taken for dead and comes back finds that guard against it, and its chun
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import msgspec
@@ -27,10 +27,13 @@ MAX_QUEUED = 1000
 SHOWN = timedelta(days=10)
 """How long an activity is listed after it was made."""
 UNDO_WINDOW = timedelta(days=30)
-"""How long what an activity changed is kept as it was before."""
+"""How long after its end an activity can be undone and its rows are told."""
+KEPT = timedelta(days=90)
+"""How long an ended activity is kept itself: the cause of last month's peak can be looked up."""
 DEAD_AFTER = timedelta(seconds=10)
 """How long a worker may be silent before another may claim its lane."""
 MAX_ERRORS = 100
+_FORGOTTEN = 1_000
 
 INITIALIZED, PROCESSING, COMPLETED = "initialized", "processing", "completed"
 CANCELLED, FAILED, TIMED_OUT = "cancelled", "failed", "timed_out"
@@ -205,11 +208,76 @@ async def cancel(tx: Transaction, account_id: UUID, activity_id: UUID, *, now: d
     return _activity(row)
 
 
-async def sweep_images(db: Queries, account_id: UUID, *, before: datetime) -> None:
-    """Take away the before-images that were made before `before`."""
-    await db.value(
-        "delete from before_image where account_id = $1 and made_at < $2 returning null", account_id, before
+_HOLDS: LiteralString = (
+    "(exists (select from before_image b where b.account_id = $1 and b.activity_id = a.activity_id)"
+    " or exists (select from import_outcome o where o.account_id = $1 and o.activity_id = a.activity_id)"
+    " or exists (select from import_report r where r.account_id = $1 and r.activity_id = a.activity_id))"
+)
+_PIECES: tuple[tuple[LiteralString, int], ...] = (
+    (
+        """
+        with gone as (
+            delete from before_image where account_id = $1 and activity_id = $2 and chunk in (
+                select chunk from before_image where account_id = $1 and activity_id = $2 order by chunk limit $3)
+            returning chunk
+        )
+        select count(*) from gone
+        """,
+        10,
+    ),
+    (
+        """
+        with gone as (
+            delete from import_outcome where account_id = $1 and activity_id = $2 and first_row in (
+                select first_row from import_outcome where account_id = $1 and activity_id = $2 order by first_row limit $3)
+            returning first_row
+        )
+        select count(*) from gone
+        """,
+        10,
+    ),
+    (
+        """
+        with gone as (
+            delete from import_report where account_id = $1 and activity_id = $2 and row_number in (
+                select row_number from import_report where account_id = $1 and activity_id = $2 order by row_number limit $3)
+            returning row_number
+        )
+        select count(*) from gone
+        """,
+        10_000,
+    ),
+)
+"""What takes a piece of what an activity holds, and how many rows that is; the first two have thousands in each."""
+
+
+async def sweep(db: Queries, account_id: UUID, *, now: datetime) -> None:
+    """Take away the before-images and rows of activities that ended long ago, and after KEPT the activities.
+
+    Each piece is a transaction of its own. Everything stays a day longer than it is told, so that an answer under
+    way is whole; what an undo or a restore has yet to read stays until that has ended.
+    """
+    ended = await db.rows(
+        "select a.activity_id from activity a where a.account_id = $1 and a.completed_at < $2 and "
+        + _HOLDS
+        + " and not exists (select from activity u where u.account_id = $1 and u.state in ('initialized', 'processing')"
+        " and a.activity_id::text in (u.request ->> 'activity_id', u.request ->> 'deleted_by_activity_id'))"
+        " order by a.activity_id",
+        account_id,
+        now - UNDO_WINDOW - timedelta(days=1),
     )
+    for row in ended:
+        for sql, most in _PIECES:
+            while await db.value(sql, account_id, row["activity_id"], most) == most:
+                pass
+    forget: LiteralString = (
+        "with gone as (delete from activity where account_id = $1 and activity_id in ("
+        "select a.activity_id from activity a where a.account_id = $1 and a.completed_at < $2 and not "
+        + _HOLDS
+        + " order by a.activity_id limit $3) returning activity_id) select count(*) from gone"
+    )
+    while await db.value(forget, account_id, now - KEPT, _FORGOTTEN) == _FORGOTTEN:
+        pass
 
 
 async def claim(tx: Transaction, worker_id: UUID, *, now: datetime) -> UUID | None:

@@ -12,6 +12,7 @@ from starlette.responses import StreamingResponse
 
 from everlist.core import activities, undo
 from everlist.core.imports import outcomes
+from everlist.errors import NotFound
 from everlist.rest import VALIDATION, Failure, json_response, whole_seconds
 from everlist.rest_activities import activity_out
 
@@ -46,10 +47,17 @@ async def cancel_activity(call: Call) -> Response:
 
 
 async def get_rows(call: Call) -> Response:
-    """GET /activities/{activity_id}/rows?outcome=…: what became of each row, as CSV, in the order of the file."""
+    """GET /activities/{activity_id}/rows?outcome=…: what became of each row, as CSV, in the order of the file.
+
+    404 once the rows are not kept any more.
+    """
     activity_id = call.path_id("activity_id")
     wanted = call.query().words("outcome", tuple(outcomes.OUTCOMES.values()))
-    await activities.get(call.db, call.account_id, activity_id)
+    ended = (await activities.get(call.db, call.account_id, activity_id)).completed_at
+    if ended is not None and ended < call.now - activities.UNDO_WINDOW:
+        days = activities.UNDO_WINDOW.days
+        message = f"the activity ended more than {days} days ago, and its rows are not kept longer"
+        raise NotFound(message)
 
     async def lines() -> AsyncIterator[bytes]:
         text = io.StringIO()
