@@ -6,6 +6,7 @@ string, a body or a token. Errors carry the places they passed through, not the 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import sys
@@ -30,10 +31,20 @@ def configure(log_format: str) -> None:
             _as_bytes,
         ],
         wrapper_class=_Json if log_format == "json" else structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        logger_factory=lambda *_: _Unfailing(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_Forward()], force=True)
+
+
+class _Unfailing(structlog.BytesLogger):
+    """Writes lines; one that finds no room, since a disk is full, is lost, and nothing stops for it."""
+
+    def msg(self, message: bytes) -> None:
+        with contextlib.suppress(OSError):
+            super().msg(message)
+
+    info = warning = error = msg
 
 
 class _Json(structlog.BoundLoggerBase):

@@ -26,7 +26,7 @@ from everlist.core.activities import QueueFull
 from everlist.core.contacts import Act
 from everlist.core.dates import parse_datetime
 from everlist.core.ids import parse_id
-from everlist.db import Unavailable
+from everlist.db import DiskFull, Unavailable
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -112,6 +112,10 @@ def answer(error: errors.EverlistError) -> Response | None:  # noqa: PLR0911 - o
             return error_response(429, "throttled", str(error), {"Retry-After": "60"})
         case errors.TooMany():
             return error_response(429, "throttled", str(error), {"Retry-After": str(error.seconds)})
+        case DiskFull():
+            return error_response(
+                503, "contacts.api.unavailable", "The disk of the database is full", {"Retry-After": "60"}
+            )
         case Unavailable():
             return error_response(
                 503,

@@ -70,7 +70,9 @@ class Model:
             if place not in decided and row.person and last[row.person] != place:
                 decided[place] = "unchanged"
         left = [(place, row) for place, row in enumerate(rows) if place not in decided]
-        best = {row.number: place for place, row in sorted(left, key=lambda one: (one[1].person != "", one[0]))}
+        best = {
+            row.number: place for place, row in sorted(left, key=lambda one: (one[1].person != "", one[0]))
+        }
         for place, row in left:
             if not row.person and best[row.number] != place:
                 decided[place] = "unchanged"
