@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import httpx2
 import pytest
 
+from everlist.core import custom_fields
+from everlist.core import lists as core_lists
 from tests.conftest import Api, Clock, Sql
 from tests.ext.people import erase
 from tests.v3.bulk import Work, ended, lists_of, person, queued, ran
@@ -272,6 +274,25 @@ def test_a_name_that_is_taken_again_keeps_a_deleted_list_away(alice: Api, world:
     undo_of_it = undone(alice, work, activity)
     assert undo_of_it["activity_errors"] == ["list 0 was not brought back: another has its name or its id"]
     assert lists_of(alice, world.people[3]) == {world.lists[1]}
+
+
+def test_an_undo_gives_no_account_more_fields_or_lists_than_it_may_have(
+    alice: Api, world: World, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fields = ran(alice, work, "custom_fields_delete", custom_field_ids=world.fields)
+    lists = ran(alice, work, "list_delete", list_ids=world.lists)
+    new_field(alice, "since")  # the name of one that was deleted
+    monkeypatch.setattr(custom_fields, "MAX_FIELDS", 1)
+    monkeypatch.setattr(core_lists, "MAX_LISTS", 3)  # one is left
+    full = "an account may have at most"
+    assert sorted(undone(alice, work, fields)["activity_errors"]) == [
+        f"shop was not brought back: {full} 1 custom fields",
+        "since was not brought back: another has its name or its id",
+    ]
+    assert undone(alice, work, lists)["activity_errors"] == [f"list 2 was not brought back: {full} 3 lists"]
+    left = alice.get("/contact_custom_fields").json["custom_fields"]
+    assert [one["label"] for one in left] == ["since"]
+    assert lists_of(alice, world.people[5]) == {world.lists[0]}
 
 
 def test_the_undo_of_a_restored_list_keeps_it_while_it_is_used(alice: Api, world: World, work: Work) -> None:

@@ -51,6 +51,22 @@ def test_the_delimiter_is_counted_outside_the_quotes_of_the_header():
     assert rows(b'"a,b,c,d";e\n1;2\n') == [(1, ["a,b,c,d", "e"]), (2, ["1", "2"])]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("line", ["sep=;\n", "SEP=;\r\n", '"sep=;"\r'])
+def test_a_first_line_that_names_the_delimiter_is_no_header(line: str, encoding: str):
+    data = f'{line}a,b,c;é\n1;"2"\n'.encode(encoding)
+    assert rows(data) == [(2, ["a,b,c", "é"]), (3, ["1", "2"])]
+    assert [record for at in range(len(data)) for record in read(data[:at], data[at:])][:2] == read(data)
+
+
+def test_a_first_line_may_name_any_delimiter():
+    assert rows(b"sep=|\na,b|c;d\n1|2\n") == [(2, ["a,b", "c;d"]), (3, ["1", "2"])]
+    assert rows(b"sep=\t\na,b\tc\n") == [(2, ["a,b", "c"])]
+    for line in (b"sep=a", b"sep=", b"sep=;;", b"sep=;,x"):
+        assert rows(line + b"\n")[0][0] == 1, "such a line is a header"
+    assert rows(b"a,b\nsep=;\n")[1] == (2, "has 1 cell where the header has 2")
+
+
 def test_a_header_may_have_line_ends_inside_quotes():
     assert rows(b'"e\nmail";n\n1;2\n') == [(1, ["e\nmail", "n"]), (3, ["1", "2"])]
 
@@ -72,6 +88,18 @@ def test_what_the_encoding_does_not_know_costs_its_row():
     assert rows(utf16)[1:] == [(2, "not valid UTF-16"), (3, ["x", "2"]), (4, "not valid UTF-16")]
     surrogate = "é,1\n\ud800,2\n".encode(errors="surrogatepass")
     assert rows(b"a,b\n" + surrogate)[1:] == [(2, ["é", "1"]), (3, "not valid UTF-8")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
+def test_the_whole_lines_at_the_beginning_of_a_file(encoding: str):
+    """Some characters have the bytes of a line end, alone or with the next."""
+    text = "email,b\r\nx,Ċ\rĊਅĀਅ,ਅĀਅĊ\ny,ഊ\n"
+    text = "email,b\r\nx,é\ry,é\n" if encoding == "cp1252" else text
+    data = text.encode(encoding)
+    ends = [len(text[:end].encode(encoding)) for end in range(1, len(text) + 1) if text[end - 1] in "\r\n"]
+    for size in range(len(data) + 1):
+        whole = max((end for end in ends if end <= size), default=0)
+        assert csvfile.whole_lines(data[:size], data[:4]) == whole
 
 
 def test_a_nul_costs_its_row():
@@ -279,7 +307,9 @@ HOSTILE = st.lists(
     ),
     max_size=40,
 ).map(b"".join)
-HEAD = st.sampled_from([b"a,b\n", b"\xef\xbb\xbfa,b\r\n", b'"a";b\r', "é,b\n".encode(), b"", b'"a\n"\tb\n'])
+HEAD = st.sampled_from(
+    [b"a,b\n", b"sep=;\na;b\n", b"\xef\xbb\xbfa,b\r\n", b'"a";b\r', "é,b\n".encode(), b"", b'"a\n"\tb\n']
+)
 
 
 def outcome(pieces: list[bytes], max_line: int) -> list[Record] | str:

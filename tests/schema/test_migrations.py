@@ -96,6 +96,26 @@ def test_one_that_fails_leaves_nothing(
     portal.call(check, empty_database)
 
 
+def test_activities_that_wait_keep_their_order(
+    empty_database: str, portal: BlockingPortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that has begun comes first; what is queued later comes last."""
+    before = [one for one in migrations() if one[0] < 11]
+    monkeypatch.setattr(runner, "migrations", lambda: iter(before))
+    portal.call(migrate, empty_database)
+    monkeypatch.undo()
+    insert = (
+        "insert into activity (account_id, activity_id, kind, state, request, created_at, updated_at, operation)"
+        " values (lpad('', 32, '0')::uuid, lpad('{}', 32, '0')::uuid, 'list_delete', '{}', '{{}}', now(), now(), 'x')"
+    )
+    states = {3: "initialized", 1: "initialized", 4: "processing", 2: "initialized"}
+    run(portal, empty_database, *(insert.format(number, state) for number, state in states.items()))
+    portal.call(migrate, empty_database)
+    run(portal, empty_database, insert.format(0, "initialized"))
+    rows = run(portal, empty_database, "select activity_id from activity order by queued")
+    assert [row["activity_id"].int for row in rows] == [4, 1, 2, 3, 0]
+
+
 def test_a_newer_schema_is_refused(own_database: str, portal: BlockingPortal) -> None:
     run(portal, own_database, f"insert into schema_migration values ({newest() + 1}, 'of tomorrow')")
     for refusing in (migrate, check):

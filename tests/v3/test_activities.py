@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -11,12 +12,14 @@ import pytest
 from anyio.from_thread import BlockingPortal
 
 from everlist.core import activities, bulk
+from everlist.core.contacts import Act
 from everlist.db import Database
 from everlist.errors import Conflict, NotFound
 from everlist.worker import Worker
 from tests.conftest import SECRET_KEY, Api, Clock, Sql
 from tests.v3.bulk import Work, activity, counted, ended, lists_of, many, person, queued, ran
 from tests.v3.helpers import NOBODY, Behind, get_contact, moment, new_field, new_list, new_tag, refused
+from tests.v3.imports import by_address, made
 
 KINDS: dict[str, dict[str, Any]] = {
     "contact_delete": {"contact_ids": [NOBODY]},
@@ -186,6 +189,30 @@ def test_a_thousand_may_wait(alice: Api, charlie: Api, sql: Sql) -> None:
     queued(alice, "contact_delete", contact_ids=[NOBODY])
 
 
+def test_no_more_than_the_limit_are_queued_at_once(
+    alice: Api, database: Database, portal: BlockingPortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activities, "MAX_QUEUED", 3)
+    act = Act("test", datetime.now(UTC), b"")
+
+    async def one() -> bool:
+        try:
+            await database.write(
+                lambda tx: activities.create(
+                    tx, alice.account_id, "custom_fields_delete", bulk.Whole(()), act=act
+                )
+            )
+        except activities.QueueFull:
+            return False
+        return True
+
+    async def all_at_once() -> int:
+        return sum(await asyncio.gather(*(one() for _ in range(8))))
+
+    assert portal.call(all_at_once) == 3
+    assert len(alice.get("/activities").json["activities"]) == 3
+
+
 def test_an_account_is_served_in_order(alice: Api, work: Work) -> None:
     first, second = new_list(alice), new_list(alice)
     ann = person(alice, "ann", list_memberships=[first])
@@ -199,6 +226,61 @@ def test_an_account_is_served_in_order(alice: Api, work: Work) -> None:
     assert {one["state"] for one in done} == {"completed"}
     ends = [one["completed_at"] for one in done]
     assert ends == sorted(ends, reverse=True)
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["waiting", "begun"])
+def test_an_upload_is_queued_when_it_ends_not_when_it_begins(
+    alice: Api,
+    database: Database,
+    portal: BlockingPortal,
+    sql: Sql,
+    work: Work,
+    monkeypatch: pytest.MonkeyPatch,
+    begun: bool,
+) -> None:
+    """What was queued during the upload runs before it, and an activity that has begun is not overtaken."""
+    list_id = new_list(alice)
+    for number in range(3):
+        person(alice, f"old{number}", list_memberships=[list_id])
+    monkeypatch.setattr(bulk, "CHUNK", 1)
+    queued_meanwhile: list[str] = []
+
+    def upload() -> Iterator[bytes]:
+        disposition = "--b\r\nContent-Disposition: form-data; name="
+        yield f'{disposition}"list_ids"\r\n\r\n{list_id}\r\n'.encode()
+        yield f'{disposition}"file"; filename="a.csv"\r\n\r\nemail\nann@example.org\n'.encode()
+        yield (b" " * 999 + b"\n") * 1100
+        while not sql("select from upload_part where account_id = $1", alice.account_id):
+            pass
+        activity_id = queued(alice, "contact_delete", list_ids=[list_id])
+        queued_meanwhile.append(activity_id)
+        while begun and activity(alice, activity_id)["state"] == "initialized":
+            run_a_chunk(activity_id)
+        yield b"\r\n--b--\r\n"
+
+    def run_a_chunk(activity_id: str) -> None:
+        stop = asyncio.Event()
+        original = bulk.KINDS["contact_delete"]
+
+        async def then_stop(job: activities.Job) -> activities.Progress:
+            if str(job.activity.activity_id) == activity_id:
+                stop.set()
+            return await original(job)
+
+        with monkeypatch.context() as patch:
+            patch.setitem(bulk.KINDS, "contact_delete", then_stop)
+            assert portal.call(Worker(database, SECRET_KEY.encode(), stop).run_one)
+
+    uploading = Api(alice.url, alice.token)
+    form = {"Content-Type": "multipart/form-data; boundary=b"}
+    import_id = made(uploading("POST", "/activities/contacts_file_import", content=upload(), headers=form))
+    uploading.http.close()
+    assert activity(alice, queued_meanwhile[0])["state"] == ("processing" if begun else "initialized")
+    work()
+    deletion = ended(alice, queued_meanwhile[0])
+    assert counted(deletion)["updated"] == 3
+    assert ended(alice, import_id)["started_at"] >= deletion["completed_at"]
+    assert "deleted_at" not in by_address(alice, "ann@example.org")
 
 
 def test_a_backlog_does_not_slow_other_accounts(

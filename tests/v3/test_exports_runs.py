@@ -173,7 +173,8 @@ def test_a_cancelled_export_stops_and_leaves_nothing(
     halfway = Meanwhile(monkeypatch, cancel)
     work()
     assert halfway.times == 1
-    assert alice.get(f"/activities/{activity_id}").json["state"] == "cancelled"
+    status = {"items_total_count": 7, "items_completed_count": 2}
+    assert ended(alice, activity_id, "cancelled")["status"] == status
     assert behind.rows("export_part") == []
     refused(alice.get(f"/contact_exports/{activity_id}"), 404, "the export has no file: it is cancelled")
 

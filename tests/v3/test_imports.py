@@ -165,6 +165,7 @@ def test_forms_that_are_refused(alice: Api, behind: Behind) -> None:
         ((FILE, part("list_ids", "x" * 20_000), END), "list_ids does not have a valid value"),
         ((FILE, ok, part("sms_permission_to_send", "implicit"), END), "sms_permission_to_send does not have"),
         ((part("file", "", "a.csv"), ok, END), "it is empty"),
+        ((part("file", "email\na@example.org\n", "a\0b.csv"), ok, END), "its name contains a NUL character"),
         ((part("file", "email\na@example.org\n"), ok, END), ".csv"),
         ((ok, FILE), "cut off"),
         ((b"no form at all",), "multipart"),

@@ -15,7 +15,7 @@ from tests.core.recount import recount
 from tests.server import Server
 from tests.v3.bulk import Work, counted
 from tests.v3.helpers import new_field, new_list
-from tests.v3.imports import Rows, imported, imported_items
+from tests.v3.imports import Rows, failed, imported, imported_items
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
@@ -90,6 +90,24 @@ def test_the_vendors_limit_of_bytes(limited: Api, work: Work, sql: Sql, kind: st
     assert counted(done)["created"] == whole
 
 
+@pytest.mark.parametrize(
+    ("encoding", "cut"), [("utf-8", -1), ("utf-16-le", -1), ("utf-16-le", 1), ("utf-16-be", 1)]
+)
+def test_the_vendors_limit_cuts_at_a_line_in_every_encoding(
+    limited: Api, work: Work, monkeypatch: pytest.MonkeyPatch, encoding: str, cut: int
+) -> None:
+    text = "".join(f"p{number}@example.org,Ċ\r\n" for number in range(9))
+    data = f"\ufeffemail,first_name\r\n{text}".encode(encoding)
+    line_end = len(data) - len("\r\n".encode(encoding))
+    monkeypatch.setattr("everlist.core.imports.reading.VENDOR_BYTES", line_end + cut)
+    done = imported(limited, work, data)
+    assert counted(done) == {"items_total": 9, "person": 8, "created": 8}
+    (remark,) = done["activity_errors"]
+    assert remark.startswith("Only the first 4 MB of the file were read")
+
+
 def test_a_small_import_within_the_vendors_limits(limited: Api, work: Work) -> None:
     done = imported(limited, work, "email\na@example.org\n")
     assert done["activity_errors"] == []
+    (why,) = failed(limited, work, b"PK\x03\x04\n")
+    assert why.startswith("the file is a spreadsheet or zip")

@@ -1,7 +1,7 @@
 """Bulk activities: the record, which is also the queue. V3 contract 6.1.
 
-An account's activities run one at a time, in the order they were made; accounts run side by side. An
-account with work has a row in `lane`; a worker claims a lane, takes the account's oldest unfinished
+An account's activities run one at a time, in the order they were queued; accounts run side by side. An
+account with work has a row in `lane`; a worker claims a lane, takes the account's first unfinished
 activity, and gives the lane back after it, so that one long backlog slows no other account.
 
 Each chunk of work is one transaction that also writes the activity's row, guarded by `run_by`. A worker
@@ -107,8 +107,16 @@ async def create(
 ) -> Activity:
     """Queue an activity, which `act` asks for. `request` is stored as JSON. Raises QueueFull.
 
-    To be called last in its transaction: it holds the account's lane until the end.
+    To be called last in its transaction: it holds the account's lane until the end, so that activities are counted,
+    and take their places, one at a time and in the order in which they can be seen.
     """
+    # DO UPDATE, not DO NOTHING: it waits for a worker that is about to delete the row, and then inserts.
+    await tx.execute(
+        "insert into lane (account_id, ready_at) values ($1, $2)"
+        " on conflict (account_id) do update set ready_at = lane.ready_at",
+        account_id,
+        act.now,
+    )
     queued = await tx.value(
         "select count(*) from activity where account_id = $1 and state in ('initialized', 'processing')",
         account_id,
@@ -133,13 +141,6 @@ async def create(
         act.operation,
         act.request_id,
         act.token_id,
-    )
-    # DO UPDATE, not DO NOTHING: it waits for a worker that is about to delete the row, and then inserts.
-    await tx.execute(
-        "insert into lane (account_id, ready_at) values ($1, $2)"
-        " on conflict (account_id) do update set ready_at = lane.ready_at",
-        account_id,
-        act.now,
     )
     await tx.execute("select pg_notify($1, '')", WORK_CHANNEL)
     if row is None:
@@ -313,7 +314,7 @@ async def beat(db: Queries, account_id: UUID, worker_id: UUID, *, now: datetime)
 
 
 async def take_next(tx: Transaction, account_id: UUID, worker_id: UUID, *, now: datetime) -> Activity | None:
-    """The account's oldest unfinished activity, now run by this worker; None where there is none.
+    """The account's activity that has begun, else the first in its queue, now run by this worker; None if there is none.
 
     Waits for a chunk that the worker before may still be writing.
     """
@@ -323,7 +324,7 @@ async def take_next(tx: Transaction, account_id: UUID, worker_id: UUID, *, now: 
             state = 'processing', run_by = $2, started_at = coalesce(started_at, $3), updated_at = $3
         where account_id = $1 and state in ('initialized', 'processing') and activity_id = (
             select activity_id from activity where account_id = $1 and state in ('initialized', 'processing')
-            order by activity_id limit 1
+            order by state = 'processing' desc, queued limit 1
         )
         returning *
         """,

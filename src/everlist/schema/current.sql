@@ -83,9 +83,12 @@ CREATE TABLE activity (
     operation text NOT NULL,
     request_id text,
     token_id uuid,
+    queued bigint NOT NULL,
     CONSTRAINT activity_percent_done_check CHECK (((percent_done >= 0) AND (percent_done <= 100))),
     CONSTRAINT activity_state_check CHECK ((state = ANY (ARRAY['initialized'::text, 'processing'::text, 'completed'::text, 'cancelled'::text, 'failed'::text, 'timed_out'::text])))
 );
+
+ALTER TABLE activity ALTER COLUMN queued ADD GENERATED ALWAYS AS IDENTITY;
 
 CREATE TABLE api_token (
     token_hash bytea NOT NULL,
@@ -477,7 +480,7 @@ ALTER TABLE ONLY tag ADD CONSTRAINT tag_pkey PRIMARY KEY (account_id, tag_id);
 ALTER TABLE ONLY tagging ADD CONSTRAINT tagging_pkey PRIMARY KEY (account_id, contact_id, tag_id);
 ALTER TABLE ONLY upload_part ADD CONSTRAINT upload_part_pkey PRIMARY KEY (account_id, activity_id, part);
 CREATE UNIQUE INDEX account_name_key ON account USING btree (lower(name));
-CREATE INDEX activity_unfinished ON activity USING btree (account_id, activity_id) WHERE (state = ANY (ARRAY['initialized'::text, 'processing'::text]));
+CREATE INDEX activity_unfinished ON activity USING btree (account_id, queued) WHERE (state = ANY (ARRAY['initialized'::text, 'processing'::text]));
 CREATE INDEX api_token_account ON api_token USING btree (account_id, created_at);
 CREATE INDEX confirmation_address ON confirmation USING btree (account_id, address_hmac, asked_at);
 CREATE UNIQUE INDEX confirmation_open_key ON confirmation USING btree (account_id, contact_id, kind) WHERE ((replaced_at IS NULL) AND (confirmed_at IS NULL) AND (refused_at IS NULL));

@@ -74,6 +74,9 @@ class _Form:
         self._in_file = self._name == "file" and self.file_name is None
         if self._in_file:
             self.file_name = options.get(b"filename", b"").decode("utf-8", "replace")
+            if "\0" in self.file_name:
+                message = "file does not have a valid value: its name contains a NUL character"
+                raise Failure(400, VALIDATION, message)
         self._text.clear()
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:

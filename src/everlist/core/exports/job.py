@@ -50,17 +50,27 @@ async def contact_exports(job: Job) -> Progress:
                 break
             if await _cancelled(job, done, total):
                 await file.discard()
-                return Progress({}, done=False)
+                return Progress({}, done=False, counts=_counts(job, done, total))
     await file.finish()
     if (erasures := await _erasures(job)) != job.activity.position.get("erasures", 0):
         attempts = job.activity.position.get("attempts", 1) + 1
         if attempts > ATTEMPTS:
             raise Unusable("people were erased again and again while the export ran")
         await file.discard()
-        return Progress({"erasures": erasures, "attempts": attempts}, done=False)
-    before = job.activity.counts  # what a worker that was killed had shown
-    counts = {name: done - before.get(name, 0) for name in ("items_total_count", "items_completed_count")}
-    return Progress({}, done=True, counts=counts)
+        return Progress(
+            {"erasures": erasures, "attempts": attempts}, done=False, counts=_counts(job, done, done)
+        )
+    return Progress({}, done=True, counts=_counts(job, done, done))
+
+
+def _counts(job: Job, done: int, total: int) -> dict[str, int]:
+    """What is to be added to the counters so that they say how far the export is."""
+    before = job.activity.counts  # of an attempt before, or what a worker that was killed had shown
+    return {name: count - before.get(name, 0) for name, count in _shown(done, total).items()}
+
+
+def _shown(done: int, total: int) -> dict[str, int]:
+    return {"items_total_count": max(total, done), "items_completed_count": done}
 
 
 async def _erasures(job: Job) -> int:
@@ -75,6 +85,7 @@ async def _erasures(job: Job) -> int:
 
 async def _cancelled(job: Job, done: int, total: int) -> bool:
     """Show how far the export is; whether it shall stop."""
-    counts = {"items_total_count": max(total, done), "items_completed_count": done}
     percent = 100 * done // max(total, done)
-    return await activities.show_progress(job.db, job.activity, counts=counts, percent_done=percent)
+    return await activities.show_progress(
+        job.db, job.activity, counts=_shown(done, total), percent_done=percent
+    )

@@ -1,7 +1,8 @@
 """Reading a CSV file as it arrives, piece by piece: what cannot be read costs its own row and no other.
 
 Pure and bounded: whatever the file holds, no more is kept than one line of at most MAX_LINE bytes and one
-record whose quotes are still open. Lines end with LF, CRLF or CR; cells are quoted as in RFC 4180.
+record whose quotes are still open. Lines end with LF, CRLF or CR; cells are quoted as in RFC 4180. A first line
+`sep=;`, as Excel knows it, tells the delimiter and is no header.
 
 A broken quote must not swallow the rows after it. So a line whose quotes do not close takes the lines after it
 only as far as they make one record that fits the header, within MAX_RECORD_LINES and MAX_RECORD_SIZE. If they do
@@ -36,6 +37,7 @@ _LINE_END = re.compile(rb"\r\n|\r|\n")
 _QUOTED = re.compile(r'"[^"]*"')
 _UNREADABLE = re.compile(r"[\0\ud800-\udfff]")
 _CONTROL = re.compile(r"[\0-\x08\x0e-\x1f]")
+_DELIMITER_LINE = re.compile(r'("?)sep=([^\w\s"]|\t)\1[\r\n]*', re.IGNORECASE)
 
 _BLANK = "".join(map(chr, range(1, 33)))  # all that comes before the exclamation mark, but NUL
 _BROKEN_QUOTE = "has a quote that does not close, or text after one that does"
@@ -70,6 +72,7 @@ class CsvReader:
         self._open = ""  # the first lines of a record
         self._suspicious = False  # what is open may have characters that no row may have
         self._separate_by(",")
+        self._is_separated = False  # the first line has told by what
         self._width = self._named = 0  # of the header: all cells, and those up to the last that has a name
 
     def feed(self, data: bytes) -> list[Record]:
@@ -207,6 +210,10 @@ class CsvReader:
         used = _closing(lines, at, last=last)
         if used == 0:
             return 0
+        if self._line == 1 and (told := _DELIMITER_LINE.fullmatch(lines[at])) is not None:
+            self._separate_by(told[2])
+            self._is_separated = True
+            return 1
         text = "".join(lines[at : at + abs(used)])
         if _CONTROL.search(text):
             message = "the file is not text"
@@ -214,8 +221,9 @@ class CsvReader:
         if _UNREADABLE.search(text):
             message = f"the header line is not valid {self._encoding}"
             raise NotCsv(message)
-        names = _QUOTED.sub("", text)
-        self._separate_by(max(DELIMITERS, key=names.count))
+        if not self._is_separated:
+            names = _QUOTED.sub("", text)
+            self._separate_by(max(DELIMITERS, key=names.count))
         cells = self._parsed(lines[at : at + used])
         if used < 0 or cells is None:
             message = f"the header line {_BROKEN_QUOTE}"
@@ -296,6 +304,22 @@ class CsvReader:
     @property
     def _encoding(self) -> str:
         return self._source.encoding if self._source is not None else ""
+
+
+def whole_lines(data: bytes, head: bytes) -> int:
+    """How many of the first bytes of a file are whole lines. The encoding is known by its head. Raises NotCsv."""
+    source, _ = recognised(head)
+    encoded = next((end for end in (b"\n\0", b"\0\n") if source.utf8(end) == b"\n"), b"\n")
+    return max(_end_of_last(data, encoded), _end_of_last(data, encoded.replace(b"\n", b"\r")))
+
+
+def _end_of_last(data: bytes, character: bytes) -> int:
+    """Where the last such character ends, 0 if there is none; its bytes across two others do not count."""
+    size = len(character)
+    at = data.rfind(character)
+    while at > 0 and at % size:
+        at = data.rfind(character, 0, at + size - 1)
+    return at + size if at >= 0 else 0
 
 
 def _closing(lines: list[str], at: int, *, last: bool) -> int:

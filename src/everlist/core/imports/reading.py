@@ -11,7 +11,7 @@ import msgspec
 from everlist.core.activities import MAX_ERRORS, Activity, Unusable
 from everlist.core.contacts.identity import keys_in
 from everlist.core.imports.columns import Columns, Rejected, Staged, copy_text
-from everlist.core.imports.csvfile import CsvReader, NotCsv
+from everlist.core.imports.csvfile import CsvReader, NotCsv, whole_lines
 from everlist.errors import Invalid
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ COLUMNS: tuple[LiteralString, ...] = (
 _COPY_BYTES = 1 << 18
 _NULLS = b"\t\\N" * 13  # email_key to street_addresses
 _NO_CONTACT = b"00000000-0000-0000-0000-000000000000"
+_MAX_NAMES_SHOWN = 50
+_MAX_NAME_SHOWN = 80
 VENDOR_ROWS = 40_000
 """Lines of a file, its header included, that the vendor reads."""
 VENDOR_BYTES = 4 * 1024 * 1024
@@ -99,13 +101,14 @@ class Reading:
     async def _limited(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The pieces up to the last whole line that the vendor reads, where its limits are wanted."""
         left = VENDOR_BYTES
-        rest = b""
+        head = rest = b""
         async for piece in pieces:
             if not self._vendor_limits:
                 yield piece
                 continue
+            head = head or piece[:4]
             lines = rest + piece[:left]
-            end = max(lines.rfind(b"\n"), lines.rfind(b"\r")) + 1
+            end = whole_lines(lines, head)
             yield lines[:end]
             rest = lines[end:]
             if len(piece) > left:
@@ -144,9 +147,18 @@ class Reading:
             columns = Columns.of_header(header.cells, self._fields, sms_permission=self._sms_permission)
         except Invalid as error:
             raise Unusable(str(error)) from error
-        if columns.ignored:
-            self.remarks.append("Ignored columns: " + ", ".join(columns.ignored))
+        self._remark_on(columns)
         return columns
+
+    def _remark_on(self, columns: Columns) -> None:
+        """Name the columns that are ignored; an activity's errors are shown at every look at it."""
+        names = [
+            name if len(name) <= _MAX_NAME_SHOWN else name[:_MAX_NAME_SHOWN] + "…" for name in columns.ignored
+        ]
+        if len(names) > _MAX_NAMES_SHOWN:
+            names = [*names[:_MAX_NAMES_SHOWN], f"and {len(names) - _MAX_NAMES_SHOWN:,} more"]
+        if names:
+            self.remarks.append("Ignored columns: " + ", ".join(names))
 
     def _staged(self, columns: Columns, records: Sequence[Record]) -> Iterator[Staged | Rejected]:
         for record in records:
@@ -175,6 +187,7 @@ class Reading:
             yield self._staged_items(columns, lines)
         if rest:
             yield self._staged_items(columns, [rest])
+        self._remark_on(columns)
 
     def _staged_items(self, columns: Columns, lines: Sequence[bytes]) -> Iterator[Staged | Rejected]:
         for line in lines:
@@ -184,8 +197,10 @@ class Reading:
             self.rows += 1
             try:
                 item = msgspec.json.decode(line, type=dict[str, object])
-            except msgspec.DecodeError as error:  # the line is JSON, but has a number that is no number here
-                yield Rejected(self.rows, self.rows, "", str(error), correctable=False)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                # The line is JSON in its form, but has a number too big for any, or a text that is not UTF-8.
+                why = "not valid UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+                yield Rejected(self.rows, self.rows, "", why, correctable=False)
                 continue
             yield columns.stage_item(item, row_number=self.rows, line_number=self.rows, now=self._now)
 

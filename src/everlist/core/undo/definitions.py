@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString
 from uuid import UUID
 
 import msgspec
@@ -22,17 +22,12 @@ async def definitions_back(job: Job, image: Row) -> list[str]:
     kept = msgspec.json.decode(image["definitions"])
     made: dict[str, list[str]] = {}
     errors: list[str] = []
-    for table, again in _AGAIN.items():
+    for table in _AGAIN:
         rows = kept.get(table, [])
         if not rows:
             continue
-        back = await tx.rows(again, account_id, msgspec.json.encode(rows).decode())
-        made[table] = [str(row["id"]) for row in back]
-        errors += [
-            f"{row['name']} was not brought back: another has its name or its id"
-            for row in rows
-            if row[_ID[table]] not in made[table]
-        ]
+        made[table], why = await _bring_back(tx, account_id, table, rows)
+        errors += why
     for table, ids in kept.get("made", {}).items():
         errors += await _unmake(job, table, [UUID(one) for one in ids])
     if made:
@@ -47,30 +42,72 @@ async def definitions_back(job: Job, image: Row) -> list[str]:
     return errors
 
 
+async def _bring_back(
+    tx: Transaction, account_id: UUID, table: str, rows: list[dict[str, Any]]
+) -> tuple[list[str], list[str]]:
+    """Make them again as far as there is room: the ids of those that came back, and why the others did not."""
+    room: dict[str, tuple[int, str]] = {
+        "contact_list": (lists.MAX_LISTS, "lists"),
+        "custom_field": (custom_fields.MAX_FIELDS, "custom fields"),
+    }
+    most = room.get(table)
+    encoded = msgspec.json.encode(rows).decode()
+    free = await tx.rows(_AGAIN[table], account_id, encoded, *(most[:1] if most else ()))
+    back = {str(row["id"]): row["back"] for row in free}
+    full = f"an account may have at most {most[0]} {most[1]}" if most else ""
+    errors = [
+        f"{row['name']} was not brought back: "
+        + (full if row[_ID[table]] in back else "another has its name or its id")
+        for row in rows
+        if not back.get(row[_ID[table]])
+    ]
+    return [one for one, is_back in back.items() if is_back], errors
+
+
 _ID = {"contact_list": "list_id", "tag": "tag_id", "custom_field": "custom_field_id"}
 _AGAIN: dict[str, LiteralString] = {
     "contact_list": """
-        update contact_list l set deleted_at = null
-        from jsonb_to_recordset($2::jsonb) k (list_id uuid)
-        where l.account_id = $1 and l.list_id = k.list_id and l.deleted_at is not null and not exists (
-            select from contact_list o
-            where o.account_id = $1 and lower(o.name) = lower(l.name) and o.deleted_at is null)
-        returning l.list_id as id
+        with free as (
+            select l.list_id from contact_list l
+            join jsonb_to_recordset($2::jsonb) k (list_id uuid) on l.list_id = k.list_id
+            where l.account_id = $1 and l.deleted_at is not null and not exists (
+                select from contact_list o
+                where o.account_id = $1 and lower(o.name) = lower(l.name) and o.deleted_at is null)
+        ),
+        back as (
+            update contact_list set deleted_at = null
+            where account_id = $1 and deleted_at is not null and list_id in (
+                select list_id from free order by list_id limit greatest($3::bigint - (
+                    select count(*) from contact_list where account_id = $1 and deleted_at is null), 0))
+            returning list_id
+        )
+        select list_id as id, list_id in (select list_id from back) as back from free
     """,
     "tag": """
         insert into tag (account_id, tag_id, name, tag_source, created_at, updated_at)
         select $1::uuid, tag_id, name, tag_source, created_at, updated_at
         from jsonb_populate_recordset(null::tag, $2::jsonb)
-        on conflict do nothing returning tag_id as id
+        on conflict do nothing returning tag_id as id, true as back
     """,
     "custom_field": """
-        insert into custom_field (account_id, custom_field_id, label, name, type, metadata, version, choices,
-            created_at, updated_at)
-        select $1::uuid, custom_field_id, label, name, type, metadata, version, choices, created_at, updated_at
-        from jsonb_populate_recordset(null::custom_field, $2::jsonb)
-        on conflict do nothing returning custom_field_id as id
+        with free as (
+            select k.* from jsonb_populate_recordset(null::custom_field, $2::jsonb) k
+            where not exists (
+                select from custom_field f
+                where f.account_id = $1 and (f.custom_field_id = k.custom_field_id or f.name = k.name))
+        ),
+        back as (
+            insert into custom_field (account_id, custom_field_id, label, name, type, metadata, version, choices,
+                created_at, updated_at)
+            select $1::uuid, custom_field_id, label, name, type, metadata, version, choices, created_at, updated_at
+            from free order by custom_field_id
+            limit greatest($3::bigint - (select count(*) from custom_field where account_id = $1), 0)
+            on conflict do nothing returning custom_field_id
+        )
+        select custom_field_id as id, custom_field_id in (select custom_field_id from back) as back from free
     """,
 }
+"""What brings back those of them whose names and ids are free, up to as many as an account may have ($3)."""
 
 
 async def _unmake(job: Job, table: str, ids: list[UUID]) -> list[str]:
