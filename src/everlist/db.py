@@ -28,10 +28,15 @@ Row = asyncpg.Record
 _ATTEMPTS = 4
 
 
+class InTheWay(Exception):
+    """Another writer changed what this transaction builds on: Database.write runs it again."""
+
+
 _IN_THE_WAY = (
     asyncpg.UniqueViolationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
+    InTheWay,
 )
 
 

@@ -69,13 +69,9 @@ class Model:
         for place, row in enumerate(rows):
             if place not in decided and row.person and last[row.person] != place:
                 decided[place] = "unchanged"
-        left = [(place, row) for place, row in enumerate(rows) if place not in decided]
-        best = {
-            row.number: place for place, row in sorted(left, key=lambda one: (one[1].person != "", one[0]))
-        }
-        for place, row in left:
-            if not row.person and best[row.number] != place:
-                decided[place] = "unchanged"
+        left = [(place, row) for place, row in enumerate(rows) if place not in decided and not row.person]
+        last = {row.number: place for place, row in left}
+        decided |= {place: "unchanged" for place, row in left if last[row.number] != place}
         for first in range(0, len(rows), chunk):
             places = range(first, min(first + chunk, len(rows)))
             decided |= self.chunk([(place, rows[place]) for place in places if place not in decided])
@@ -91,28 +87,33 @@ class Model:
         before = list(self.contacts)
         claimed: dict[int, int] = {}  # a contact that exists: the last row about it
         found: dict[int, int | None] = {}
-        given: set[str] = set()  # numbers that somebody gets in this chunk
+        claims: dict[
+            str, list[tuple[bool, int]]
+        ] = {}  # rows that may get a number, those with an address first
+        no_number: set[int] = set()
         for place, row in rows:
             key = "person" if row.person else "number"
             at = next((n for n, one in enumerate(before) if getattr(one, key) == getattr(row, key)), None)
             other = next((n for n, one in enumerate(before) if row.number and one.number == row.number), None)
             number = before[at].number if at is not None else None
             if other not in (None, at) or (row.number and number and number != row.number):
-                decided[place] = self.rejected(correctable=False)
-                continue
-            if row.number and not number:
-                if row.number in given:
-                    decided[place] = self.rejected(correctable=False)
-                    continue
-                given.add(row.number)
+                no_number.add(place)
+            elif row.number and not number:
+                claims.setdefault(row.number, []).append((row.person == "", place))
             found[place] = at
             if at is not None:
                 claimed[at] = place
+        for claimants in claims.values():
+            for without_address, place in sorted(claimants)[1:]:
+                if without_address:
+                    decided[place] = "unchanged"
+                no_number.add(place)
         for place, row in rows:
             if place not in decided:
                 at = found[place]
+                taken = replace(row, number="") if place in no_number else row
                 decided[place] = (
-                    "unchanged" if at is not None and claimed[at] != place else self.take(at, row)
+                    "unchanged" if at is not None and claimed[at] != place else self.take(at, taken)
                 )
         self.counts["person_count"] += sum(outcome != "rejected" for outcome in decided.values())
         self.counts["cannot_add_to_list_count"] += sum(outcome == "held_back" for outcome in decided.values())

@@ -17,7 +17,7 @@ from everlist.db import Database
 from everlist.worker import Worker
 from tests.conftest import SECRET_KEY, Api, Clock, Sql
 from tests.core.recount import recount
-from tests.v3.bulk import Work, counted, ended, images, lists_of, person
+from tests.v3.bulk import Work, counted, ended, images, lists_of, person, ran
 from tests.v3.helpers import (
     Behind,
     email,
@@ -358,10 +358,17 @@ def test_a_number_stays_where_it_is(alice: Api, work: Work, rows: Rows) -> None:
     )
     done = imported(alice, work, text)
     assert [(row.outcome, row.reason) for row in rows(done)] == [
-        ("rejected", "the contact has another SMS number"),
-        ("rejected", "the SMS number belongs to another contact"),
+        ("updated", "the contact has another SMS number"),
+        ("created", "the SMS number belongs to another contact"),
         ("created", ""),
     ]
+    assert done["activity_errors"] == [
+        "Line 2: the contact has another SMS number",
+        "Line 3: the SMS number belongs to another contact",
+    ]
+    assert counted(done) == {"items_total": 4, "person": 3, "created": 2, "updated": 1}
+    again = imported(alice, work, text, *lists_of(alice, rows(done)[0].contact_id))
+    assert [row.outcome for row in rows(again)] == ["unchanged"] * 3
 
 
 def test_consent_by_sms(alice: Api, work: Work) -> None:
@@ -509,8 +516,8 @@ def test_a_number_that_two_people_have_in_one_file_is_the_first_ones(
     )
     assert [(row.outcome, row.reason) for row in rows(done)] == [
         ("created", ""),
-        ("rejected", "the SMS number belongs to another contact"),
-        ("unchanged", "superseded by line 3"),
+        ("created", "the SMS number belongs to another contact"),
+        ("unchanged", "superseded by line 2"),
     ]
     assert by_address(alice, "ann@example.org", "sms_channel")["sms_channel"]["sms_address"] == number[1:]
     recount(sql, alice.account_id)
@@ -582,3 +589,42 @@ def test_who_unsubscribes_while_a_chunk_is_merged_as_new_people_is_held_back(
     assert contact["email_address"]["permission_to_send"] == "unsubscribed"
     assert contact["list_memberships"] == []
     recount(sql, alice.account_id)
+
+
+def test_fewer_choices_of_a_field_are_a_change(alice: Api, work: Work, rows: Rows) -> None:
+    labels = [
+        {"choice_label": label, "display_order": order} for order, label in enumerate(("Red", "Blue"), 1)
+    ]
+    shown = {"display_type": "checkbox"}
+    field = new_field(alice, "Colours", "multi_select", choices=labels, metadata=shown)
+    a_list = new_list(alice)
+    outcomes = []
+    for cell in ('"Red,Blue"', "Red", "Red"):
+        done = imported(alice, work, f"email,cf:colours\nann@example.org,{cell}\n", a_list)
+        outcomes += [row.outcome for row in rows(done)]
+    assert outcomes == ["created", "updated", "unchanged"]
+    (value,) = by_address(alice, "ann@example.org", "custom_fields")["custom_fields"]
+    assert (value["custom_field_id"], len(value["choice_ids"])) == (field, 1)
+
+
+def test_a_person_is_not_lost_to_a_row_whose_number_is_taken(alice: Api, work: Work, rows: Rows) -> None:
+    """A number alone, and an address with that number: they are two people if somebody has the number."""
+    cid = post_contact(alice, sms_channel=sms("13095550142"))["contact_id"]
+    a_list = new_list(alice)
+    text = "email,first_name,sms_number\n,Cid,13095550142\nbob@example.org,Bob,13095550142\n"
+    assert [row.outcome for row in rows(imported(alice, work, text, a_list))] == ["updated", "created"]
+    assert lists_of(alice, cid) == {a_list}
+
+
+def test_who_unsubscribed_from_sms_and_has_no_address_is_held_back(
+    alice: Api, work: Work, rows: Rows
+) -> None:
+    a_list = new_list(alice)
+    cid = post_contact(alice, sms_channel=sms("13095550142", "unsubscribed"))["contact_id"]
+    done = imported(alice, work, "sms_number,first_name\n13095550142,Cid\n", a_list)
+    assert [(row.outcome, row.reason) for row in rows(done)] == [
+        ("held_back", "the contact has unsubscribed")
+    ]
+    done = ran(alice, work, "add_list_memberships", source={"contact_ids": [cid]}, list_ids=[a_list])
+    assert counted(done)["held_back"] == 1
+    assert lists_of(alice, cid) == set()

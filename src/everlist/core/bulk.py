@@ -142,7 +142,8 @@ async def _for_contacts(
     total = await contacts.count(tx, activity.account_id, wanted) if begun is None else begun
     after = activity.position.get("after")
     live = await _live_ids(tx, activity, request.ids)
-    chosen = await choose(tx, activity.account_id, wanted, after=UUID(after) if after else None, limit=CHUNK)
+    chunk = await choose(tx, activity.account_id, wanted, after=UUID(after) if after else None, limit=CHUNK)
+    chosen = chunk.contacts
     by_outcome: dict[str, list[UUID]] = {}
     for one in chosen:
         by_outcome.setdefault(outcome(one, live), []).append(one.contact_id)
@@ -157,10 +158,9 @@ async def _for_contacts(
     errors = [f"{contact_id}: {reason}" for contact_id in by_outcome.get("rejected", ())]
     if begun is None:
         errors += [f"{gone}: no such id any more" for gone in sorted(set(request.ids) - live)]
-    last = chosen[-1].contact_id if chosen else None
     return Progress(
-        {"total": total, "after": str(last) if last else None},
-        done=len(chosen) < CHUNK,
+        {"total": total, "after": str(chunk.last) if chunk.last else None},
+        done=not chunk.full,
         percent_done=100 * seen // max(total, seen, 1),
         counts=counts,
         errors=errors,
@@ -235,14 +235,15 @@ async def _strip(
     final = total <= CHUNK or activity.position.get("final", False)
     if final:
         await lock(tx, activity.account_id, ids)
-    chosen = await choose(tx, activity.account_id, wanted, after=None, limit=None if final else CHUNK)
+    chunk = await choose(tx, activity.account_id, wanted, after=None, limit=None if final else CHUNK)
+    chosen = chunk.contacts
     await edit(tx, activity.account_id, [one.contact_id for one in chosen], what, job.act, list(ids))
     counts = {"contacts_count": len(chosen)}
     if final:
         counts |= await last()
     seen = activity.counts.get("contacts_count", 0) + len(chosen)
     return Progress(
-        {"total": total, "final": len(chosen) < CHUNK},
+        {"total": total, "final": not chunk.full},
         done=final,
         percent_done=100 * seen // max(total, seen, 1),
         counts=counts,

@@ -7,13 +7,14 @@ after. A preview is that same transaction, rolled back.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, LiteralString
 from uuid import UUID
 
 import msgspec
 
 from everlist.core import activities, counters, lists, usage
-from everlist.core.activities import PROCESSING, Activity, Job, Progress, Unusable
+from everlist.core.activities import MAX_ERRORS, PROCESSING, Activity, Job, Progress, Unusable
 from everlist.core.contacts.apply import DELETED, Edit, edit
 from everlist.core.contacts.select import lock
 from everlist.core.imports import outcomes
@@ -22,6 +23,7 @@ from everlist.core.imports.job import (
     ImportRequest,
     analyze,
     counted,
+    fields_gone,
     finish,
     read_rows,
     rows_are_there,
@@ -29,7 +31,7 @@ from everlist.core.imports.job import (
 from everlist.core.imports.merge import merge
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from everlist.core.contacts.model import Act
     from everlist.db import Database, Transaction
@@ -86,9 +88,9 @@ async def list_replace(job: Job) -> Progress:
     async def show(percent: int) -> None:
         await activities.show_progress(job.db, job.activity, counts={}, percent_done=percent)
 
-    counts = await _switch(job, show)
+    counts, errors = await _switch(job, show)
     await finish(job, created=counts.get("created", 0))
-    return Progress(job.activity.position, done=True, counts=counts)
+    return Progress(job.activity.position, done=True, counts=counts, errors=errors[:MAX_ERRORS])
 
 
 class _Preview(Exception):
@@ -130,7 +132,7 @@ async def preview(
         month = await usage.of_month(tx, account_id, None, now=act.now)
         read = await read_rows(Job(tx, db, activity, act))
         ready = msgspec.structs.replace(activity, position=read.position, counts=read.counts)
-        counts = await _switch(Job(tx, db, ready, act), None)
+        counts, _ = await _switch(Job(tx, db, ready, act), None)
         after = await usage.of_month(tx, account_id, None, now=act.now)
         total = {name: read.counts.get(name, 0) + counts.get(name, 0) for name in read.counts | counts}
         reported: list[Reported] = []
@@ -183,8 +185,10 @@ where m.account_id = $1 and m.list_id = $3
 _UNLISTED = Edit(lists_removed="$9::uuid[]")
 
 
-async def _switch(job: Job, show: Callable[[int], Awaitable[None]] | None) -> dict[str, int]:
-    """Take off who leaves, and merge the rows that were read; the counts of it all."""
+async def _switch(
+    job: Job, show: Callable[[int], Awaitable[None]] | None
+) -> tuple[dict[str, int], list[str]]:
+    """Take off who leaves, and merge the rows that were read; the counts of it all, and what was refused."""
     tx, activity = job.tx, job.activity
     account_id = activity.account_id
     request = msgspec.convert(activity.request, ReplaceRequest)
@@ -202,32 +206,36 @@ async def _switch(job: Job, show: Callable[[int], Awaitable[None]] | None) -> di
         )
         raise Unusable(message)
     leave, args = (DELETED, ()) if request.leavers == DELETE else (_UNLISTED, ([list_id],))
+    removed = 0
     for begin in range(0, len(leavers), CHUNK):
         some = leavers[begin : begin + CHUNK]
         await lock(tx, account_id, some)
+        some = await _still_on(tx, account_id, list_id, some)
+        removed += len(some)
         await edit(tx, account_id, some, leave, job.act, *args)
     rows: int = activity.position["rows"]
-    merged: dict[str, int] = {}
+    gone = await fields_gone(job)
+    counts: Counter[str] = Counter()
+    errors = [f"{one}: no such custom field any more" for one in gone]
     for first in range(1, rows + 1, CHUNK):
         last = min(first + CHUNK - 1, rows)
-        for name, number in (
-            await merge(tx, account_id, [list_id], first=first, last=last, act=job.act)
-        ).items():
-            merged[name] = merged.get(name, 0) + number
+        merged = await merge(tx, account_id, [list_id], first=first, last=last, gone=gone, act=job.act)
+        counts.update(counted(merged))
+        errors += merged.errors
         if first == 1 and last < rows:
             await analyze(tx)
         if show is not None:
             await show(100 * last // rows)
     after = await _members(tx, account_id, list_id)
     kept = before - len(leavers)
-    counts = counted(merged) | {
+    joined = after - kept - counts["created"]
+    switched = {
         "added_count": after - kept,
         "kept_count": kept,
-        "removed_count": len(leavers),
+        "removed_count": removed,
+        "changed_count": counts["updated"] - joined,
     }
-    joined = counts["added_count"] - merged.get("created", 0)
-    counts["changed_count"] = merged.get("updated", 0) - joined
-    return counts
+    return {**counts, **switched}, errors
 
 
 async def _leavers(job: Job, list_id: UUID) -> list[UUID]:
@@ -249,6 +257,20 @@ async def _leavers(job: Job, list_id: UUID) -> list[UUID]:
     packed: bytes = await tx.value(_LEAVERS, activity.account_id, activity.activity_id, list_id)
     await tx.execute("set local enable_nestloop = on")
     return [UUID(bytes=packed[at : at + 16]) for at in range(0, len(packed), 16)]
+
+
+async def _still_on(
+    tx: Transaction, account_id: UUID, list_id: UUID, contact_ids: Sequence[UUID]
+) -> list[UUID]:
+    """Those whom nobody has taken off the list while we waited for their locks."""
+    rows = await tx.rows(
+        "select contact_id from list_membership where account_id = $1 and list_id = $2"
+        " and contact_id = any($3::uuid[]) order by contact_id",
+        account_id,
+        list_id,
+        contact_ids,
+    )
+    return [row["contact_id"] for row in rows]
 
 
 async def _members(tx: Transaction, account_id: UUID, list_id: UUID) -> int:

@@ -20,14 +20,25 @@ class Chosen(msgspec.Struct, frozen=True):
 
     contact_id: UUID
     permission: str | None
+    """Of the address, or of the number where there is no address."""
     deleted: bool
     list_ids: frozenset[UUID]
     tag_ids: frozenset[UUID]
 
 
+class Chunk(msgspec.Struct, frozen=True):
+    """Contacts of a source, in the order of their ids."""
+
+    contacts: list[Chosen]
+    last: UUID | None
+    """The last contact that was looked at; the next chunk begins after it."""
+    full: bool
+    """Whether more may follow."""
+
+
 async def choose(
     tx: Transaction, account_id: UUID, wanted: ContactFilter, *, after: UUID | None, limit: int | None
-) -> list[Chosen]:
+) -> Chunk:
     """The next contacts by id that match, locked until the transaction ends. `limit` None means all."""
     args: list[Any] = [account_id]
     lock: LiteralString = "select c.contact_id from contact c where c.account_id = $1" + conditions(
@@ -37,18 +48,21 @@ async def choose(
         lock += " and c.contact_id > " + parameter(args, after)
     lock += " order by c.contact_id limit " + parameter(args, limit) + "::bigint for no key update of c"
     ids = [row["contact_id"] for row in await tx.rows(lock, *args)]
-    # A second statement, so that it sees what the writers we waited for have committed.
+    # A second statement, so that it sees what the writers we waited for have committed: who left a list is spared.
+    args = [account_id, ids]
+    still = conditions(wanted, args)
     rows = await tx.rows(
-        "select c.contact_id, c.permission, c.deleted_at is not null as deleted,"
+        "select c.contact_id, coalesce(c.permission, c.sms_permission) as permission, c.deleted_at is not null as deleted,"
         " array(select m.list_id from list_membership m where m.account_id = c.account_id"
         " and m.contact_id = c.contact_id) as list_ids,"
         " array(select t.tag_id from tagging t where t.account_id = c.account_id"
         " and t.contact_id = c.contact_id) as tag_ids"
-        " from contact c where c.account_id = $1 and c.contact_id = any($2) order by c.contact_id",
-        account_id,
-        ids,
+        " from contact c where c.account_id = $1 and c.contact_id = any($2)"
+        + still
+        + " order by c.contact_id",
+        *args,
     )
-    return [
+    chosen = [
         Chosen(
             row["contact_id"],
             row["permission"],
@@ -58,6 +72,7 @@ async def choose(
         )
         for row in rows
     ]
+    return Chunk(chosen, ids[-1] if ids else None, full=len(ids) == limit)
 
 
 async def lock(tx: Transaction, account_id: UUID, contact_ids: Sequence[UUID]) -> None:

@@ -86,9 +86,9 @@ async def contact_erase(job: Job) -> Progress:
             await _erase_nobodys(job, request)
             return Progress({"total": total}, done=False, counts=counts)
     after = activity.position.get("after")
-    chosen = await choose(tx, account_id, wanted, after=UUID(after) if after else None, limit=CHUNK)
-    ids = [one.contact_id for one in chosen]
-    done = len(ids) < CHUNK
+    chunk = await choose(tx, account_id, wanted, after=UUID(after) if after else None, limit=CHUNK)
+    ids = [one.contact_id for one in chunk.contacts]
+    done = not chunk.full
     since = activity.created_at - _UNDER_WAY
     late = await _late(tx, account_id, named, since, act) if done else []
     erasure_ids = {one: erasure_id_of(activity.activity_id, one) for one in {*ids, *late}}
@@ -96,7 +96,7 @@ async def contact_erase(job: Job) -> Progress:
     counts |= {"items_completed_count": len(ids), "erased_count": len(erased)}
     seen = activity.counts.get("items_completed_count", 0) + len(ids)
     return Progress(
-        {"total": total, "after": str(ids[-1]) if ids else after},
+        {"total": total, "after": str(chunk.last) if chunk.last else after},
         done=done,
         percent_done=100 * seen // max(total, seen, 1),
         counts=counts,

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, LiteralString
 from uuid import UUID
 
 import msgspec
 
-from everlist.core import custom_fields, lists, suppression
+from everlist.core import custom_fields, lists
 from everlist.core.activities import MAX_ERRORS, Job, Progress, Unusable
 from everlist.core.imports import upload
 from everlist.core.imports.merge import merge
 from everlist.core.imports.reading import COLUMNS, Reading
 
 if TYPE_CHECKING:
-    from everlist.core.activities import Activity
+    from everlist.core.imports.merge import Merged
     from everlist.db import Transaction
 
 CHUNK = 10_000
@@ -77,11 +78,14 @@ async def read_rows(job: Job) -> Progress:
     await tx.execute("analyze import_row (account_id, activity_id, row_number)")
     for supersede in _SUPERSEDE if reading.has_numbers else _SUPERSEDE[:1]:
         await tx.execute(supersede, account_id, activity_id)
-    position = {"rows": reading.rows, "next": activity.position.get("next", 1)}
+    position = {
+        "rows": reading.rows,
+        "next": activity.position.get("next", 1),
+        "fields": [str(field.custom_field_id) for field in fields.items],
+    }
     if "next" in activity.position:  # read again after a crash: what was counted stays counted
         return Progress(position, done=False)
-    counts = await _first_counts(tx, activity, job.act.hash_key)
-    counts["items_total_count"] = reading.rows + reading.header_rows
+    counts = {"items_total_count": reading.rows + reading.header_rows}
     return Progress(
         position, done=False, percent_done=5, counts=counts, errors=reading.remarks + reading.errors
     )
@@ -101,117 +105,84 @@ _SUPERSEDE: tuple[LiteralString, LiteralString] = (
         and r.row_number < last.row_number and r.problem is null
     """,
     """
-    update import_row r set superseded_by = best.line_number
+    update import_row r set superseded_by = last.line_number
     from (
-        select sms_number,
-            (array_agg(row_number order by email_key is null, row_number desc))[1] as row_number,
-            (array_agg(line_number order by email_key is null, row_number desc))[1] as line_number
+        select sms_number, max(row_number) as row_number,
+            (array_agg(line_number order by row_number desc))[1] as line_number
         from import_row
-        where account_id = $1 and activity_id = $2 and problem is null and sms_number is not null
-            and superseded_by is null
+        where account_id = $1 and activity_id = $2 and problem is null and sms_number is not null and email_key is null
         group by sms_number having count(*) > 1
-    ) best
-    where r.account_id = $1 and r.activity_id = $2 and r.sms_number = best.sms_number
-        and r.row_number <> best.row_number and r.email_key is null
-        and r.problem is null and r.superseded_by is null
+    ) last
+    where r.account_id = $1 and r.activity_id = $2 and r.sms_number = last.sms_number and r.email_key is null
+        and r.row_number < last.row_number and r.problem is null
     """,
 )
-"""Of the rows with one address the last counts; so it does of the rows with only one number, unless a row with an
-address has that number too. Rows of different addresses are different people, whatever their numbers are."""
-
-
-async def _first_counts(tx: Transaction, activity: Activity, hash_key: bytes) -> dict[str, int]:
-    """Report and count the rows that are decided before any merge: rejected, and superseded by a later one."""
-    await tx.execute(
-        """
-        insert into import_report (account_id, activity_id, row_number, reason, email, keys)
-        select $1, $2, row_number, coalesce(problem, 'superseded by line ' || superseded_by),
-            case when not k.keys && $3::text[] then coalesce(email, sms_number) end,
-            case when k.keys && $3::text[] then '{}' else k.keys end
-        from import_row r cross join lateral (
-            select coalesce(r.keys, array_remove(array[r.email_key, r.sms_number], null)) as keys
-        ) k
-        where account_id = $1 and activity_id = $2 and (problem is not null or superseded_by is not null)
-        on conflict do nothing
-        """,
-        activity.account_id,
-        activity.activity_id,
-        await _erased(tx, activity, hash_key),
-    )
-    row = await tx.row(
-        """
-        select count(*) filter (where problem is not null) as rejected,
-            count(*) filter (where problem is not null and correctable) as correctable_count,
-            count(*) filter (where problem is not null and not correctable) as error_count,
-            count(*) filter (where superseded_by is not null) as unchanged
-        from import_row where account_id = $1 and activity_id = $2
-        """,
-        activity.account_id,
-        activity.activity_id,
-    )
-    return dict(row) if row else {}
-
-
-async def _erased(tx: Transaction, activity: Activity, hash_key: bytes) -> list[str]:
-    """The keys in the rows that are reported, by which erased people are known: such a text must not be kept."""
-    if not await suppression.any_entry(tx, activity.account_id):
-        return []
-    rows = await tx.rows(
-        "select distinct k.key from import_row r"
-        " cross join lateral unnest(coalesce(r.keys, array[r.email_key, r.sms_number])) k (key)"
-        " where r.account_id = $1 and r.activity_id = $2 and (r.problem is not null or r.superseded_by is not null)"
-        " and k.key is not null",
-        activity.account_id,
-        activity.activity_id,
-    )
-    keys = [row["key"] for row in rows]
-    erased: list[str] = []
-    for channel in (suppression.EMAIL, suppression.SMS):
-        found = await suppression.among(tx, hash_key, activity.account_id, channel, keys)
-        erased += [key for key, remembered in found.items() if remembered.erased_at is not None]
-    return erased
+"""Of the rows with one address the last counts; so it does of the rows with one number and no address. Rows with
+different addresses are about different people, whatever their numbers are."""
 
 
 async def _merge(job: Job) -> Progress:
     tx, activity = job.tx, job.activity
     request = msgspec.convert(activity.request, ImportRequest)
-    first: int = activity.position["next"]
-    rows: int = activity.position["rows"]
+    position = activity.position
+    first: int = position["next"]
+    rows: int = position["rows"]
     last = min(first + CHUNK - 1, rows)
     live = await lists.lock_live(tx, activity.account_id, request.list_ids)
-    expect_new: bool = activity.position.get("expect_new", False)
+    gone = await fields_gone(job)
+    errors: list[str] = []
+    if first == 1:
+        errors = [f"{one}: no such list any more" for one in sorted(set(request.list_ids) - live)]
+    errors += [
+        f"{one}: no such custom field any more" for one in gone if str(one) not in position.get("gone", ())
+    ]
     merged = await merge(
-        tx, activity.account_id, sorted(live), first=first, last=last, act=job.act, expect_new=expect_new
+        tx,
+        activity.account_id,
+        sorted(live),
+        first=first,
+        last=last,
+        gone=gone,
+        act=job.act,
+        expect_new=position.get("expect_new", False),
     )
     counts = counted(merged)
-    errors = (
-        [f"{gone}: no such list any more" for gone in sorted(set(request.list_ids) - live)]
-        if first == 1
-        else []
-    )
     done = last == rows
     if first == 1 and not done:
         await analyze(tx)
     if done:
         await finish(job, created=activity.counts.get("created", 0) + counts.get("created", 0))
     return Progress(
-        {"rows": rows, "next": last + 1, "expect_new": merged.get("created", 0) == sum(merged.values())},
+        {
+            **position,
+            "next": last + 1,
+            "gone": [str(one) for one in gone],
+            "expect_new": merged.outcomes.get("created", 0) == sum(merged.outcomes.values()),
+        },
         done=done,
         percent_done=5 + 95 * last // rows,
         counts=counts,
-        errors=errors[:MAX_ERRORS],
+        errors=[*errors, *merged.errors][:MAX_ERRORS],
     )
 
 
-def counted(outcomes: dict[str, int]) -> dict[str, int]:
-    """How many rows had which outcome, with the contract's counters beside them."""
-    merged = sum(outcomes.values())
-    return {
-        **outcomes,
-        "person_count": merged - outcomes.get("rejected", 0),
-        "error_count": outcomes.get("rejected", 0),
-        "cannot_add_to_list_count": outcomes.get("held_back", 0),
-    }
+async def fields_gone(job: Job) -> list[UUID]:
+    """The custom fields that existed when the file was read, and do not now. The others stay for this chunk."""
+    ids = [UUID(one) for one in job.activity.position["fields"]]
+    existing = await custom_fields.lock_existing(job.tx, job.activity.account_id, ids)
+    return [one for one in ids if one not in existing]
+
+
+def counted(merged: Merged) -> Counter[str]:
+    """How many rows of a chunk had which outcome, with the contract's counters beside them."""
+    outcomes = merged.outcomes
+    refused = outcomes.get("rejected", 0)
+    counts = Counter(outcomes)
+    counts["person_count"] = sum(outcomes.values()) - refused
+    counts["error_count"] = refused
+    counts["cannot_add_to_list_count"] = outcomes.get("held_back", 0)
+    counts.update(merged.decided)
+    return counts
 
 
 async def finish(job: Job, *, created: int) -> None:

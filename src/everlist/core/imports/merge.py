@@ -13,6 +13,7 @@ from everlist.core import suppression
 from everlist.core.contacts.apply import CONSEQUENCES, PLAIN
 from everlist.core.contacts.select import lock
 from everlist.core.ids import NO_ID
+from everlist.db import InTheWay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,15 +31,22 @@ _CONTACT: LiteralString = """lateral (
         select s.* from contact s where r.email_key is null and s.account_id = $1 and s.sms_number = r.sms_number
     ) c"""
 
-_DIFFERS: LiteralString = """(
+
+def _differs(gone: LiteralString) -> LiteralString:
+    """Whether the row has another value than the contact; `gone` are the fields that exist no more."""
+    return (
+        """(
             r.first_name <> coalesce(c.first_name, '') or r.last_name <> coalesce(c.last_name, '')
             or r.job_title <> coalesce(c.job_title, '') or r.company_name <> coalesce(c.company_name, '')
             or r.birthday_month <> coalesce(c.birthday_month, 0) or r.birthday_day <> coalesce(c.birthday_day, 0)
             or r.anniversary <> coalesce(c.anniversary, '-infinity')
-            or not c.custom_fields @> r.custom_fields
+            or c.custom_fields || (r.custom_fields - """
+        + gone
+        + """) <> c.custom_fields
             or (r.email is not null and c.email is null)
-            or (r.sms_number is not null and c.sms_number is null)
         ) is true"""
+    )
+
 
 _NOT_SAID_OF_PHONES: LiteralString = "'{phone_number_id,created_at,updated_at,create_source}'::text[]"
 _NOT_SAID_OF_ADDRESSES: LiteralString = "'{street_address_id,created_at,updated_at}'::text[]"
@@ -60,9 +68,9 @@ _COMPARE: LiteralString = (
     """
 with compared as materialized (
     select r.row_number, r.line_number, r.email_key is null as by_number, c.contact_id,
-        c.deleted_at is null and c.permission is distinct from 'unsubscribed'
+        c.deleted_at is null and coalesce(c.permission, c.sms_permission) is distinct from 'unsubscribed'
         and not """
-    + _DIFFERS
+    + _differs("$6::text[]")
     + """
         and (r.sms_number is null or c.sms_number = r.sms_number)
         and (r.phone_numbers is null or """
@@ -100,23 +108,35 @@ case
     when """
     + _HAS_PHONES
     + """ then c.phone_numbers
+    when jsonb_array_length(c.phone_numbers) = 1 and jsonb_array_length(r.phone_numbers) = 1 then case
+        when c.phone_numbers #> '{0,kind}' <> r.phone_numbers #> '{0,kind}' then c.phone_numbers || r.phone_numbers
+        else jsonb_build_array(
+            (c.phone_numbers -> 0) || ((r.phone_numbers -> 0) - '{phone_number_id,created_at,create_source}'::text[])
+                || jsonb_build_object('update_source', r.phone_numbers #> '{0,create_source}'))
+        end
     else (
-        select jsonb_agg(item order by position)
+        select jsonb_agg(
+            coalesce(
+                e.item || (i.item - '{phone_number_id,created_at,create_source}'::text[])
+                    || jsonb_build_object('update_source', i.item -> 'create_source'),
+                e.item, i.item)
+            order by e.position, i.position)
         from (
-            select e.item, e.position
-            from jsonb_array_elements(c.phone_numbers) with ordinality e(item, position)
-            where not exists (  -- a number that takes this one's place
-                select from jsonb_array_elements(r.phone_numbers) i
-                where i ->> 'kind' = e.item ->> 'kind' and not exists (
-                    select from jsonb_array_elements(c.phone_numbers) s
-                    where s ->> 'kind' = i ->> 'kind' and s ->> 'phone_number' = i ->> 'phone_number'))
-            union all
-            select i.item, 100 + i.position
+            select item, kind, position, case when not said then
+                row_number() over (partition by kind, said order by position) end as place
+            from (
+                select item, item ->> 'kind' as kind, position, r.phone_numbers @> jsonb_build_array(
+                    jsonb_build_object('kind', item -> 'kind', 'phone_number', item -> 'phone_number')) as said
+                from jsonb_array_elements(c.phone_numbers) with ordinality e(item, position)) e
+        ) e
+        full join (  -- each new number takes the place of one of its kind that the row does not say
+            select item, item ->> 'kind' as kind, position,
+                row_number() over (partition by item ->> 'kind' order by position) as place
             from jsonb_array_elements(r.phone_numbers) with ordinality i(item, position)
-            where not exists (
-                select from jsonb_array_elements(c.phone_numbers) s
-                where s ->> 'kind' = i.item ->> 'kind' and s ->> 'phone_number' = i.item ->> 'phone_number')
-        ) merged)
+            where not c.phone_numbers @> jsonb_build_array(item - """
+    + _NOT_SAID_OF_PHONES
+    + """)
+        ) i on i.kind = e.kind and i.place = e.place)
 end"""
 )
 
@@ -128,30 +148,41 @@ case
     when """
     + _HAS_ADDRESSES
     + """ then c.street_addresses
+    when jsonb_array_length(c.street_addresses) = 1 and jsonb_array_length(r.street_addresses) = 1 then case
+        when c.street_addresses #> '{0,kind}' <> r.street_addresses #> '{0,kind}'
+            then c.street_addresses || r.street_addresses
+        else jsonb_build_array(
+            (c.street_addresses -> 0) || ((r.street_addresses -> 0) - '{street_address_id,created_at}'::text[]))
+        end
     else (
-        select jsonb_agg(item order by position)
+        select jsonb_agg(
+            coalesce(e.item || (i.item - '{street_address_id,created_at}'::text[]), e.item, i.item)
+            order by e.position, i.position)
         from (
-            select
-                case
-                    when i.item is null then e.item
-                    when e.item @> (i.item - '{street_address_id,created_at,updated_at}'::text[]) then e.item
-                    else e.item || (i.item - '{street_address_id,created_at}'::text[])
-                end as item,
-                e.position
-            from jsonb_array_elements(c.street_addresses) with ordinality e(item, position)
-            left join jsonb_array_elements(r.street_addresses) i(item) on i.item ->> 'kind' = e.item ->> 'kind'
-            union all
-            select i.item, 100 + i.position
+            select item, kind, position, case when not said then
+                row_number() over (partition by kind, said order by position) end as place
+            from (
+                select item, item ->> 'kind' as kind, position, exists (
+                    select from jsonb_array_elements(r.street_addresses) i
+                    where item @> (i - """
+    + _NOT_SAID_OF_ADDRESSES
+    + """)) as said
+                from jsonb_array_elements(c.street_addresses) with ordinality e(item, position)) e
+        ) e
+        full join (  -- each address that is not there changes one of its kind that the row does not say
+            select item, item ->> 'kind' as kind, position,
+                row_number() over (partition by item ->> 'kind' order by position) as place
             from jsonb_array_elements(r.street_addresses) with ordinality i(item, position)
-            where not exists (
-                select from jsonb_array_elements(c.street_addresses) s where s ->> 'kind' = i.item ->> 'kind')
-        ) merged)
+            where not c.street_addresses @> jsonb_build_array(item - """
+    + _NOT_SAID_OF_ADDRESSES
+    + """)
+        ) i on i.kind = e.kind and i.place = e.place)
 end"""
 )
 
 # $4: list ids, $9: first row, $10: last row, $11: suppressed address keys, $12: rows that change nothing, $13:
 # their lines, $14: their contacts, $15: the contacts that are locked, $16: those
-# of $11 whose persons were erased
+# of $11 whose persons were erased, $17: custom fields that exist no more
 _INCOMING: LiteralString = (
     """
 with matched as materialized (  -- each row that counts, beside the contact that it is about
@@ -168,8 +199,8 @@ with matched as materialized (  -- each row that counts, beside the contact that
         coalesce(r.birthday_day, c.birthday_day) as birthday_day,
         coalesce(r.anniversary, c.anniversary) as anniversary,
         case
-            when c.contact_id is null then coalesce(r.custom_fields, '{}')
-            else coalesce(c.custom_fields || r.custom_fields, c.custom_fields)
+            when c.contact_id is null then coalesce(r.custom_fields - $17::text[], '{}')
+            else coalesce(c.custom_fields || (r.custom_fields - $17::text[]), c.custom_fields)
         end as custom_fields,
         coalesce(case when c.contact_id is null then r.phone_numbers else """
     + _PHONES
@@ -179,7 +210,7 @@ with matched as materialized (  -- each row that counts, beside the contact that
     + """ end, '[]') as street_addresses,
         coalesce(c.notes, '[]') as notes,
         c.contact_id is not null and """
-    + _DIFFERS
+    + _differs("$17::text[]")
     + """ as differs,
         coalesce(l.on_these, 0) as on_these, coalesce(l.on_lists, 0) as on_lists,
         c.phone_numbers as phones_before, c.street_addresses as addresses_before,
@@ -209,20 +240,34 @@ judged as (
             when contact_id is not null and jsonb_array_length(street_addresses) > 3 then 'more than 3 street addresses'
             when contact_id is not null and (select count(*) from jsonb_object_keys(custom_fields)) > 25
                 then 'more than 25 custom fields'
-            when on_lists - on_these + cardinality($4::uuid[]) > 50 then 'on more than 50 lists'
-            when number_taken then 'the SMS number belongs to another contact'
-            when number_differs then 'the contact has another SMS number'
-            when new_sms_number is not null and sms_number is null and row_number() over (
-                partition by new_sms_number, sms_number is null, number_taken order by row_number) > 1
-                then 'the SMS number belongs to another contact'  -- that of a row before
+            when on_lists - on_these + cardinality($4::uuid[]) > 50 and permission is distinct from 'unsubscribed'
+                and not suppressed then 'on more than 50 lists'
         end as refused,
-        coalesce(permission = 'unsubscribed', false) or suppressed as held,
+        coalesce(coalesce(permission, case when new_email is null then sms_permission end) = 'unsubscribed', false)
+            or suppressed as held,
         differs or phone_numbers is distinct from phones_before or street_addresses is distinct from addresses_before
             as new_values
     from matched
 ),
+claimed as (  -- a number goes to one contact: who has it, or else the first row that may get it, one with an address first
+    select judged.*,
+        case when may_get then first_value(line_number) over claims end as given_to_line,
+        may_get and row_number() over claims > 1 as number_gone
+    from (
+        select judged.*, new_sms_number is not null and sms_number is null and not number_taken
+            and refused is null and not suppressed as may_get
+        from judged
+    ) judged
+    window claims as (partition by new_sms_number, may_get order by new_email_key is null, row_number)
+),
 followed as (
-    select judged.*, """
+    select claimed.*,
+        case
+            when number_taken or (number_gone and new_email_key is not null)
+                then 'the SMS number belongs to another contact'
+            when number_differs then 'the contact has another SMS number'
+        end as number_problem,
+        coalesce(case when number_gone and new_email_key is null then given_to_line end, """
 )
 
 _FOLLOWED: LiteralString = """
@@ -247,8 +292,8 @@ _PAIRS: LiteralString = ", ".join(
 """What each of these columns was and becomes, where that differs, as undo needs it."""
 
 _CHANGED: LiteralString = (
-    """ as superseded_by
-    from judged
+    """) as superseded_by
+    from claimed
 ),
 incoming as materialized (
     select followed.*,
@@ -257,10 +302,16 @@ incoming as materialized (
             when superseded_by is not null then 'n'
             when held then 'h'
             when contact_id is null then 'c'
-            when new_values or deleted_at is not null or on_these < cardinality($4::uuid[]) then 'u'
+            when new_values or given_number is not null or deleted_at is not null
+                or on_these < cardinality($4::uuid[]) then 'u'
             else 'n'
         end as outcome
-    from followed
+    from (
+        select followed.*,
+            case when number_problem is null and sms_number is null then new_sms_number end as given_number,
+            case when number_problem is null and sms_number is null then new_sms_channel end as given_channel
+        from followed
+    ) followed
 ),
 strangers as materialized (  -- contacts that are not locked: then nothing is written
     select contact_id from incoming
@@ -282,16 +333,16 @@ changed as materialized (
         case when coalesce(email, new_email) is not null then coalesce(opt_in_source, 'Account') end as opt_in_source,
         case when permission is not null then opt_in_at when new_email is not null then $2 end as opt_in_at,
         opt_out_source, opt_out_at, opt_out_reason, confirmed_at,
-        coalesce(sms_number, new_sms_number) as sms_number,
-        coalesce(sms_permission, new_sms_channel #>> '{sms_channel_consents,0,sms_consent_permission}') as sms_permission,
-        coalesce(sms_channel, new_sms_channel) as sms_channel,
+        coalesce(sms_number, given_number) as sms_number,
+        coalesce(sms_permission, given_channel #>> '{sms_channel_consents,0,sms_consent_permission}') as sms_permission,
+        coalesce(sms_channel, given_channel) as sms_channel,
         custom_fields, phone_numbers, street_addresses, notes,
         case when outcome = 'h' then '{}'::uuid[] else $4::uuid[] end as lists_added, '{}'::uuid[] as lists_removed,
         '{}'::uuid[] as tags_added, '{}'::uuid[] as tags_removed,
         'Account' as source,
-        case when new_sms_channel is not null and sms_channel is null then jsonb_build_object(
-            'sms_channel_id', new_sms_channel ->> 'sms_channel_id', 'sms_channel_history_id', gen_random_uuid(),
-            'consent_type', 'promotional_sms', 'consent_medium_type', 'FI', 'source_sms_number', new_sms_number)
+        case when given_channel is not null then jsonb_build_object(
+            'sms_channel_id', given_channel ->> 'sms_channel_id', 'sms_channel_history_id', gen_random_uuid(),
+            'consent_type', 'promotional_sms', 'consent_medium_type', 'FI', 'source_sms_number', given_number)
         end as sms_details,
         row_number,
         case when contact_id is not null then (
@@ -302,9 +353,9 @@ changed as materialized (
                     jsonb_build_object('email', new_email, 'email_key', new_email_key, 'email_created_at', $2,
                         'email_updated_at', $2, 'permission', 'implicit', 'opt_in_source', 'Account', 'opt_in_at', $2))
                 end,
-                'sms', case when c.sms_number is null and new_sms_number is not null then jsonb_build_array('{}'::jsonb,
-                    jsonb_build_object('sms_number', new_sms_number, 'sms_channel', new_sms_channel, 'sms_permission',
-                        new_sms_channel #>> '{sms_channel_consents,0,sms_consent_permission}'))
+                'sms', case when given_number is not null then jsonb_build_array('{}'::jsonb,
+                    jsonb_build_object('sms_number', given_number, 'sms_channel', given_channel, 'sms_permission',
+                        given_channel #>> '{sms_channel_consents,0,sms_consent_permission}'))
                 end,
                 'deletion', case when c.deleted_at is not null and outcome = 'u' then jsonb_build_array(
                     jsonb_build_object('deleted_at', c.deleted_at, 'deleted_list_ids', c.deleted_list_ids), '{}'::jsonb)
@@ -318,7 +369,7 @@ changed as materialized (
             from contact c where c.account_id = $1 and c.contact_id = incoming.contact_id)
         end as image
     from incoming
-    where (outcome in ('c', 'u') or (outcome = 'h' and new_values and not suppressed))
+    where (outcome in ('c', 'u') or (outcome = 'h' and (new_values or given_number is not null) and not suppressed))
         and not exists (select from strangers)
 ),"""
 )
@@ -327,17 +378,21 @@ _REPORTED: LiteralString = """,
 reported as (
     insert into import_report (account_id, activity_id, row_number, reason, email, keys)
     select $1, $8, row_number,
-        coalesce(refused, 'superseded by line ' || superseded_by, case
+        case
+            when refused is not null then refused
+            when superseded_by is not null then 'superseded by line ' || superseded_by
+            when outcome <> 'h' then number_problem
             when not k.known then 'the address is suppressed: its person was erased'
             when suppressed then 'the address is suppressed: its person unsubscribed'
-            else 'the contact has unsubscribed' end),
+            else 'the contact has unsubscribed' end,
         case when k.known then coalesce(new_email, new_sms_number) end,
         case when k.known then k.keys else '{}' end
     from incoming cross join lateral (
         select keys, not keys && $16::text[] as known
         from (select array_remove(array[new_email_key, new_sms_number], null) as keys) k offset 0
     ) k
-    where (outcome in ('r', 'h') or superseded_by is not null) and not exists (select from strangers)
+    where (outcome in ('r', 'h') or superseded_by is not null or number_problem is not null)
+        and not exists (select from strangers)
 ),
 noted as (
     insert into import_outcome (account_id, activity_id, first_row, outcomes, line_numbers, contact_ids)
@@ -360,7 +415,9 @@ noted as (
     ) outcomes
     having count(*) > 0 and not exists (select from strangers)
 )
-select outcome, count(*) as number, exists (select from strangers) as strange
+select outcome, count(*) as number, exists (select from strangers) as strange,
+    (select array_agg('Line ' || line_number || ': ' || coalesce(refused, number_problem) order by row_number)
+        from incoming where coalesce(refused, number_problem) is not null) as errors
 from incoming group by outcome
 """
 
@@ -373,16 +430,22 @@ async def merge(
     first: int,
     last: int,
     act: Act,
+    gone: Sequence[UUID] = (),
     expect_new: bool = False,
-) -> dict[str, int]:
-    """Merge the rows `first` to `last` of the activity of `act`; how many rows had which outcome.
+) -> Merged:
+    """Merge the rows `first` to `last` of the activity of `act`, without values of the custom fields `gone`.
 
-    Rows that were rejected or superseded before are in the outcomes that are stored, not in the answer.
     With `expect_new` it is tried first as if no row had a contact yet, which saves looking for them.
+    Raises InTheWay where a person was erased, or an opt-out remembered, in the middle.
     """
     ids = list(list_ids)
+    no_fields = [str(one) for one in gone]
     while True:
-        found = _NOBODY if expect_new else await _find(tx, account_id, ids, first=first, last=last, act=act)
+        found = (
+            _NOBODY
+            if expect_new
+            else await _find(tx, account_id, ids, no_fields, first=first, last=last, act=act)
+        )
         expect_new = False
         suppressed, erased = await _suppressed(tx, account_id, first, last, act)
         merged = await tx.rows(
@@ -407,11 +470,30 @@ async def merge(
             found.unchanged,
             found.locked,
             erased,
+            no_fields,
         )
-        if not any(row["strange"] for row in merged):
-            counts = {OUTCOMES[row["outcome"]]: row["number"] for row in merged}
-            counts["unchanged"] = counts.get("unchanged", 0) + len(found.rows)
-            return counts
+        if any(row["strange"] for row in merged):
+            continue
+        outcomes = {OUTCOMES[row["outcome"]]: row["number"] for row in merged}
+        if outcomes.keys() & {"created", "updated"}:
+            # Who has an address or number is locked, or nobody has it: then its person may just have been erased.
+            now_suppressed, _ = await _suppressed(tx, account_id, first, last, act)
+            if set(now_suppressed) != set(suppressed):
+                raise InTheWay
+        outcomes["unchanged"] = outcomes.get("unchanged", 0) + len(found.rows)
+        decided = await _decided(tx, account_id, first, last, act)
+        return Merged(outcomes, decided, (merged[0]["errors"] or []) if merged else [])
+
+
+class Merged(NamedTuple):
+    """What became of the rows of a chunk."""
+
+    outcomes: dict[str, int]
+    """How many of those that were merged had which outcome."""
+    decided: dict[str, int]
+    """Counters of the others: rejected when they were read, or superseded."""
+    errors: list[str]
+    """What was refused, of a row or of its number."""
 
 
 class _Found(NamedTuple):
@@ -431,10 +513,17 @@ _NOBODY = _Found([], [], [], [], by_number=False)
 
 
 async def _find(
-    tx: Transaction, account_id: UUID, list_ids: list[UUID], *, first: int, last: int, act: Act
+    tx: Transaction,
+    account_id: UUID,
+    list_ids: list[UUID],
+    gone: list[str],
+    *,
+    first: int,
+    last: int,
+    act: Act,
 ) -> _Found:
     """Tell the rows that change nothing from the others, and lock the contacts of those."""
-    (row,) = await tx.rows(_COMPARE, account_id, act.activity_id, list_ids, first, last)
+    (row,) = await tx.rows(_COMPARE, account_id, act.activity_id, list_ids, first, last, gone)
     found = _Found(row["rows"], row["lines"], row["unchanged"], row["others"], bool(row["by_number"]))
     if found.by_number:  # two rows may be about one contact
         found = _Found([], [], [], found.unchanged + found.locked, by_number=True)
@@ -464,3 +553,51 @@ async def _suppressed(
         suppressed += found
         erased += [key for key, remembered in found.items() if remembered.erased_at is not None]
     return suppressed, erased
+
+
+async def _decided(tx: Transaction, account_id: UUID, first: int, last: int, act: Act) -> dict[str, int]:
+    """Report and count the rows that no merge decides: rejected when they were read, and superseded by another."""
+    texts = await tx.rows(
+        "select distinct k.key from import_row r"
+        " cross join lateral unnest(coalesce(r.keys, array[r.email_key, r.sms_number])) k (key)"
+        " where r.account_id = $1 and r.activity_id = $2 and r.row_number between $3 and $4"
+        " and (r.problem is not null or r.superseded_by is not null) and k.key is not null",
+        account_id,
+        act.activity_id,
+        first,
+        last,
+    )
+    erased: list[str] = []  # what names a person who was erased must not be kept
+    if texts and await suppression.any_entry(tx, account_id):
+        for channel in (suppression.EMAIL, suppression.SMS):
+            keys = [row["key"] for row in texts]
+            found = await suppression.among(tx, act.hash_key, account_id, channel, keys)
+            erased += [key for key, remembered in found.items() if remembered.erased_at is not None]
+    row = await tx.row(
+        """
+        with decided as (
+            select r.row_number, r.problem, r.correctable, r.superseded_by, coalesce(r.email, r.sms_number) as shown,
+                coalesce(r.keys, array_remove(array[r.email_key, r.sms_number], null)) as keys
+            from import_row r
+            where r.account_id = $1 and r.activity_id = $2 and r.row_number between $3 and $4
+                and (r.problem is not null or r.superseded_by is not null)
+        ),
+        reported as (
+            insert into import_report (account_id, activity_id, row_number, reason, email, keys)
+            select $1, $2, row_number, coalesce(problem, 'superseded by line ' || superseded_by),
+                case when not keys && $5::text[] then shown end, case when keys && $5::text[] then '{}' else keys end
+            from decided
+        )
+        select count(*) filter (where problem is not null) as rejected,
+            count(*) filter (where problem is not null and correctable) as correctable_count,
+            count(*) filter (where problem is not null and not correctable) as error_count,
+            count(*) filter (where superseded_by is not null) as unchanged
+        from decided
+        """,
+        account_id,
+        act.activity_id,
+        first,
+        last,
+        erased,
+    )
+    return dict(row) if row else {}

@@ -76,7 +76,8 @@ async def _restore(job: Job, ids: list[UUID]) -> int:
     """Restore those of the contacts that are deleted; how many those were."""
     tx, account_id = job.tx, job.activity.account_id
     deleted = ContactFilter(frozenset({"deleted"}), contact_ids=tuple(ids))
-    chosen = [one.contact_id for one in await choose(tx, account_id, deleted, after=None, limit=None)]
+    chunk = await choose(tx, account_id, deleted, after=None, limit=None)
+    chosen = [one.contact_id for one in chunk.contacts]
     were_on = await tx.rows(
         "select distinct unnest(deleted_list_ids) as list_id from contact where account_id = $1 and contact_id = any($2)",
         account_id,
