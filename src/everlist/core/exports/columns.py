@@ -13,7 +13,8 @@ from uuid import UUID
 
 from everlist.core import custom_fields, lists
 from everlist.core.contacts import Contact
-from everlist.core.contacts.model import ADDRESS_KINDS, PHONE_KINDS
+from everlist.core.contacts.model import ADDRESS_KINDS, MAX_STREET_ADDRESSES, PHONE_KINDS
+from everlist.core.imports.columns import column_of
 from everlist.core.imports.names import ColumnNames
 from everlist.errors import Invalid
 
@@ -91,16 +92,18 @@ def _phones(kind: str) -> Cell:
     )
 
 
-def _addresses(kind: str, part: str) -> Cell:
+def _address(kind: str, part: str, number: int = 1) -> Cell:
+    """A part of the first address of a kind, or of one that follows."""
+
     def cell(contact: Contact) -> str:
         addresses = contact.street_addresses
         if not addresses:
             return ""
         if len(addresses) == 1:  # the most have one: fifteen columns ask for it
             (one,) = addresses
-            return (getattr(one, part) or "") if one.kind == kind else ""
+            return (getattr(one, part) or "") if number == 1 and one.kind == kind else ""
         parts = [getattr(one, part) for one in addresses if one.kind == kind]
-        return ", ".join([value for value in parts if value])
+        return (parts[number - 1] or "") if len(parts) >= number else ""
 
     return cell
 
@@ -151,11 +154,20 @@ _BEFORE_MEMBERSHIPS = (
     Column("job_title", "Job title", attrgetter("job_title")),
     *(Column("phone_number", f"Phone - {kind}", _phones(kind), "phone_numbers") for kind in PHONE_KINDS),
     *(
-        Column(field, f"{title} - {kind.title()}", _addresses(kind, part), "street_addresses")
+        Column(field, f"{title} - {kind.title()}", _address(kind, part), "street_addresses")
         for kind in ADDRESS_KINDS
         for field, part, title in _ADDRESS_PARTS
     ),
 )
+_FURTHER_ADDRESSES = {
+    (kind, number): tuple(
+        Column(field, f"{title} - {kind.title()} {number}", _address(kind, part, number), "street_addresses")
+        for field, part, title in _ADDRESS_PARTS
+    )
+    for kind in ADDRESS_KINDS
+    for number in range(2, MAX_STREET_ADDRESSES + 1)
+}
+"""The columns of a second and a third address of one kind, which few accounts have."""
 _AFTER_MEMBERSHIPS = (
     Column("source_name", "Source Name", attrgetter("create_source")),
     Column("created_at", "Created At", _moments("created_at")),
@@ -171,6 +183,7 @@ _AFTER_MEMBERSHIPS = (
     Column("social_profiles", "Social profiles", _nothing),
     Column("website", "Website", _nothing),
 )
+_ADDRESS_FIELDS = frozenset(field for field, _, _ in _ADDRESS_PARTS)
 _ONLY_BY_NAME = ("social_profiles", "website")  # nothing is held of them
 _WITH_EMAIL = frozenset(
     f"email_{way}_{what}" for way in ("optin", "optout") for what in ("source", "date", "reason")
@@ -209,7 +222,10 @@ def checked_fields(names: Iterable[str], defined: Sequence[CustomField]) -> tupl
 
 
 async def chosen_columns(db: Queries, account_id: UUID, fields: tuple[str, ...] | None) -> list[Column]:
-    """The columns of a file, always in the same order, whatever the order of `fields`."""
+    """The columns of a file, always in the same order, whatever the order of `fields`.
+
+    There are columns for a second and a third address of a kind where a contact of the account has them.
+    """
     names = [
         Column("tags", "Tags", _names(await _tag_names(db, account_id), "tag_ids"), "taggings"),
         Column(
@@ -219,7 +235,13 @@ async def chosen_columns(db: Queries, account_id: UUID, fields: tuple[str, ...] 
             "list_memberships",
         ),
     ]
-    fixed = [*_BEFORE_MEMBERSHIPS, *names, *_AFTER_MEMBERSHIPS]
+    further: list[Column] = []
+    if fields is None or _ADDRESS_FIELDS.intersection(fields):
+        held = await _most_addresses(db, account_id)
+        for (kind, number), columns in _FURTHER_ADDRESSES.items():
+            if held.get(kind, 0) >= number:
+                further += columns
+    fixed = [*_BEFORE_MEMBERSHIPS, *further, *names, *_AFTER_MEMBERSHIPS]
     defined = (await custom_fields.page(db, account_id, limit=custom_fields.MAX_FIELDS)).items
     titles = {column.title.casefold() for column in fixed}
     known = ColumnNames(defined)
@@ -228,7 +250,7 @@ async def chosen_columns(db: Queries, account_id: UUID, fields: tuple[str, ...] 
         # A label that is also the title of something else does not tell an importer what the column is.
         is_clear = (
             field.label.casefold() not in titles
-            and known.column(field.label) == f"cf:{field.custom_field_id}"
+            and column_of(field.label, known) == f"cf:{field.custom_field_id}"
         )
         title = field.label if is_clear else f"cf:{field.name}"
         custom.append(Column(str(field.custom_field_id), title, _value_of(field), "custom_fields"))
@@ -244,6 +266,20 @@ def _names(name_of: dict[UUID, str], ids_of: str) -> Cell:
     return lambda contact: ", ".join(
         [name_of[one] for one in getattr(contact, ids_of) or () if one in name_of]
     )
+
+
+async def _most_addresses(db: Queries, account_id: UUID) -> dict[str, int]:
+    """How many addresses of each kind a contact of the account has at most, of the kinds it has several of."""
+    rows = await db.rows(
+        "select kind, max(held) as most from ("
+        " select i ->> 'kind' as kind, count(*) as held"
+        " from contact c cross join jsonb_array_elements(c.street_addresses) i"
+        " where c.account_id = $1 and jsonb_array_length(c.street_addresses) > 1"
+        " group by c.contact_id, i ->> 'kind' having count(*) > 1"
+        ") several group by kind",
+        account_id,
+    )
+    return {row["kind"]: row["most"] for row in rows}
 
 
 async def _list_names(db: Queries, account_id: UUID) -> dict[UUID, str]:

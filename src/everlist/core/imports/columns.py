@@ -21,7 +21,7 @@ from uuid_utils import uuid7  # core.ids makes the same, of a class whose text t
 
 from everlist.core.consent import BY_ACCOUNT, EXPLICIT
 from everlist.core.contacts.identity import MAX_EMAIL, parse_email
-from everlist.core.contacts.model import MAX_CUSTOM_FIELDS, MAX_NAME, MAX_PHONES
+from everlist.core.contacts.model import MAX_CUSTOM_FIELDS, MAX_NAME, MAX_PHONES, MAX_STREET_ADDRESSES
 from everlist.core.custom_fields import MAX_VALUE
 from everlist.core.imports import values
 from everlist.core.imports.names import ADDRESS_PARTS, ADDRESSES, CORE, NAMES, PHONES, ColumnNames
@@ -46,6 +46,11 @@ _MAX_LOCAL = 64
 _MAX_DOMAINS = 1 << 16
 _NO_BIRTHDAY = f"{NULL}\t{NULL}"
 _NEVER = datetime.min.replace(tzinfo=UTC)
+_NUMBER = re.compile(r"[+(]*\d[\d ()./+-]*(?:(?:x|ext\.?) *\d+)?", re.ASCII | re.IGNORECASE)
+_MIN_DIGITS = 3
+_FURTHER = re.compile(rf"(.+ - (?:{'|'.join(ADDRESSES)})) ([2-{MAX_STREET_ADDRESSES}])", re.IGNORECASE)
+_ADDRESS_COLUMNS = frozenset(f"{kind}_{part}" for kind in ADDRESSES for part in ADDRESS_PARTS)
+_PHONE_ID = len('{"phone_number_id":"') + 36
 _SIMPLE_LOCAL = re.compile(r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@")
 
 _encode = msgspec.json.Encoder().encode
@@ -73,6 +78,18 @@ class Rejected(msgspec.Struct, gc=False):
     """As it stands in the file, if it is not too long to show."""
     reason: str
     correctable: bool
+
+
+def column_of(title: str, names: ColumnNames) -> str | None:
+    """The column of a file that has this title; None where there is none.
+
+    Beside those of `names` there are further addresses of one kind, as an export shows them: `City - Home 2`
+    is `home_city 2`.
+    """
+    title = title.strip()
+    if (further := _FURTHER.fullmatch(title)) and (first := names.column(further[1])) in _ADDRESS_COLUMNS:
+        return f"{first} {further[2]}"
+    return names.column(title)
 
 
 def copy_text(text: str) -> bytes:
@@ -109,7 +126,7 @@ class Columns:
         at: dict[str, int] = {}
         ignored: list[str] = []
         for place, cell in enumerate(cells):
-            column = names.column(cell)
+            column = column_of(cell, names)
             if column is not None and column not in at:
                 at[column] = place
             elif cell.strip():
@@ -240,13 +257,18 @@ class Columns:
         made: list[str] = []
         for place, name, middle, end in self._phones:
             if text := cells[place]:
+                if ", " in text and len(numbers := _numbers(text)) > 1:
+                    made += [_phone(number, end) for number in numbers]
+                    continue
                 if len(text) > _MAX_PHONE:
                     raise _too_long(name, _MAX_PHONE)
                 if not plain:
                     text = values.quoted(text)
                 made.append(f'{{"phone_number_id":"{id_stem}{middle}{text}{end}')
-        if len(made) > MAX_PHONES:
-            raise Refused(f"More than {MAX_PHONES} phone numbers")
+        if len(made) > 1:
+            made = list({phone[_PHONE_ID:]: phone for phone in made}.values())
+            if len(made) > MAX_PHONES:
+                raise Refused(f"More than {MAX_PHONES} phone numbers")
         return f"[{','.join(made)}]" if made else NULL
 
     def _street_addresses(self, cells: list[str], id_stem: str, *, plain: bool) -> str:
@@ -279,13 +301,15 @@ class Columns:
             )
             if parts:
                 made.append(f'{{"street_address_id":"{id_stem}{middle}{parts}}}')
+        if len(made) > MAX_STREET_ADDRESSES:
+            raise Refused(f"More than {MAX_STREET_ADDRESSES} street addresses")
         return f"[{','.join(made)}]" if made else NULL
 
     def _set_now(self, now: datetime) -> None:
         self._now = now
         times = f'"created_at":{values.json(now)},"updated_at":{values.json(now)}'
         # The ids of a row are one draw with a last digit each: as unique, and as much in the order of time.
-        digits = iter("123456789")
+        digits = iter("123456789abcdef")
         self._phones = [
             (
                 self._at[name],
@@ -297,17 +321,33 @@ class Columns:
             if name in self._at
         ]
         self._addresses = [
-            (
-                _getter(self._at, [f"{kind}_{part}" for part in ADDRESS_PARTS]),
-                f'{next(digits)}","kind":"{kind}",{times}',
-            )
+            (_getter(self._at, columns), f'{next(digits)}","kind":"{kind}",{times}')
             for kind in ADDRESSES
-            if any(f"{kind}_{part}" in self._at for part in ADDRESS_PARTS)
+            for number in ("", *(f" {number}" for number in range(2, MAX_STREET_ADDRESSES + 1)))
+            if not self._at.keys().isdisjoint(columns := [f"{kind}_{part}{number}" for part in ADDRESS_PARTS])
         ]
 
 
 def _getter(at: Mapping[str, int], columns: Iterable[str]) -> _Getter:
     return itemgetter(*(at.get(column, -1) for column in columns))
+
+
+def _numbers(text: str) -> Sequence[str]:
+    """The numbers of a cell that has several, as an export writes them; none where a part can't be a number."""
+    numbers = [*map(str.strip, text.split(", "))]
+    return numbers if all(map(_can_be_number, numbers)) else ()
+
+
+def _can_be_number(text: str) -> bool:
+    return (
+        len(text) <= _MAX_PHONE
+        and _NUMBER.fullmatch(text) is not None
+        and sum(map(str.isdigit, text)) >= _MIN_DIGITS
+    )
+
+
+def _phone(number: str, end: str) -> str:
+    return f'{{"phone_number_id":"{uuid7()}","phone_number":"{number}{end}'
 
 
 def _is_plain(cells: Sequence[str]) -> bool:

@@ -12,7 +12,7 @@ import msgspec
 from everlist.core.consent import BY_ACCOUNT, EXPLICIT, NOT_SET
 from everlist.core.contacts.identity import parse_sms_number
 from everlist.core.contacts.model import SmsChannel, SmsConsent
-from everlist.core.custom_fields import MAX_VALUE, checked_value
+from everlist.core.custom_fields import MAX_VALUE, SELECTS, checked_value
 from everlist.core.dates import parse_date, parse_datetime
 from everlist.core.ids import new_id
 from everlist.errors import Invalid
@@ -135,6 +135,12 @@ class FieldColumn:
         self._field = field
         self.is_text = field.type in ("string", "text_area")
         self._known: dict[str, str] = {}
+        self._choices = {"": ""}
+        for choice in (*field.live_choices, *field.choices):
+            self._choices.setdefault(choice.choice_label.casefold(), str(choice.choice_id))
+        for choice in field.choices:
+            self._choices.setdefault(str(choice.choice_id), str(choice.choice_id))
+        self._most_parts = max(label.count(",") for label in self._choices) + 1
 
     def json(self, text: str) -> str:
         """The value that a cell gives. Raises Refused."""
@@ -153,8 +159,31 @@ class FieldColumn:
         try:
             return checked_value(self._field, text, None)
         except Invalid:
-            parts = [part.strip() for part in text.split(",")] if self._field.type == "multi_select" else []
-        if len(parts) > 1 and any(parts):  # several choices, as an export writes them
-            chosen = [self._value(part) for part in parts]
-            return list(dict.fromkeys(choice_id for value in chosen for choice_id in value or ()))
-        raise Refused(f"Invalid {self._field.label}")
+            parts = text.split(",") if self._field.type == "multi_select" else [text]
+            chosen = self._chosen(parts) if self._field.type in SELECTS else []
+        if not chosen:
+            raise Refused(f"Invalid {self._field.label}")
+        return chosen
+
+    def _chosen(self, parts: list[str]) -> list[str]:
+        """The ids of the choices in a cell, split at its commas; none where anything else stands there.
+
+        A choice that was taken out counts, after the others. A label may have commas: the longest is tried first.
+        """
+        ends: list[int | None] = [None] * len(parts) + [len(parts)]
+        ids = [""] * len(parts)
+        for begin in reversed(range(len(parts))):
+            for end in range(min(begin + self._most_parts, len(parts)), begin, -1):
+                choice_id = self._choices.get(",".join(parts[begin:end]).strip().casefold())
+                if choice_id is not None and ends[end] is not None:
+                    ids[begin], ends[begin] = choice_id, end
+                    break
+        chosen: dict[str, None] = {}
+        begin = 0
+        while begin < len(parts):
+            end = ends[begin]
+            if end is None:
+                return []
+            chosen[ids[begin]] = None
+            begin = end
+        return [choice_id for choice_id in chosen if choice_id]
