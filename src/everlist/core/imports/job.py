@@ -71,7 +71,7 @@ async def read_rows(job: Job) -> Progress:
         now=job.act.now.replace(microsecond=0),
     )
     pieces = upload.read(job.db, account_id, activity_id)
-    await tx.copy_in("import_row", COLUMNS, reading.lines_ahead(pieces))
+    await tx.copy_in("import_row", COLUMNS, reading.copy_lines(pieces))
     if reading.rows == 0:
         message = "the file has no rows"
         raise Unusable(message)

@@ -64,6 +64,40 @@ def _has(column: LiteralString, not_said: LiteralString) -> LiteralString:
 _HAS_PHONES: LiteralString = _has("phone_numbers", _NOT_SAID_OF_PHONES)
 _HAS_ADDRESSES: LiteralString = _has("street_addresses", _NOT_SAID_OF_ADDRESSES)
 
+
+def _noted(
+    merged: LiteralString, activity: LiteralString, first: LiteralString, last: LiteralString
+) -> LiteralString:
+    """Store the outcomes of a chunk's rows: `merged` selects those that were merged, the others are decided."""
+    return (
+        """
+    insert into import_outcome (account_id, activity_id, first_row, outcomes, line_numbers, contact_ids)
+    select $1, """
+        + activity
+        + ", "
+        + first
+        + """, string_agg(outcome, '' order by row_number),
+        array_agg(line_number order by row_number), array_agg(contact_id order by row_number)
+    from (
+        """
+        + merged
+        + """
+        union all
+        select row_number, line_number, case when problem is not null then 'r' else 'n' end, null
+        from import_row
+        where account_id = $1 and activity_id = """
+        + activity
+        + " and row_number between "
+        + first
+        + " and "
+        + last
+        + """
+            and (superseded_by is not null or problem is not null)
+    ) outcomes
+    having count(*) > 0"""
+    )
+
+
 _COMPARE: LiteralString = (
     """
 with compared as materialized (
@@ -84,19 +118,27 @@ with compared as materialized (
             where m.account_id = $1 and m.contact_id = c.contact_id and m.list_id = any($3::uuid[])
         ) = cardinality($3::uuid[]) as same
     from import_row r
-    cross join """
+    left join """
     + _CONTACT
-    + """
+    + """ on true
     where r.account_id = $1 and r.activity_id = $2 and r.row_number between $4 and $5
         and r.superseded_by is null and r.problem is null
+),
+verdict as materialized (
+    select count(*) filter (where same is not true) = 0 as all_unchanged, count(*) as number from compared
+),
+noted as ("""
+    + _noted("select row_number, line_number, 'n' as outcome, contact_id from compared", "$2", "$4", "$5")
+    + """ and (select all_unchanged from verdict)
 )
 select
     coalesce(array_agg(row_number) filter (where same), '{}') as rows,
     coalesce(array_agg(line_number) filter (where same), '{}') as lines,
     coalesce(array_agg(contact_id) filter (where same), '{}') as unchanged,
-    coalesce(array_agg(contact_id) filter (where same is not true), '{}') as others,
-    bool_or(by_number) as by_number
-from compared
+    coalesce(array_agg(contact_id) filter (where same is not true and contact_id is not null), '{}') as others,
+    (select number from verdict where all_unchanged) as all_unchanged,
+    bool_or(by_number and contact_id is not null) as by_number
+from compared where not (select all_unchanged from verdict)
 """
 )
 
@@ -374,7 +416,9 @@ changed as materialized (
 ),"""
 )
 
-_REPORTED: LiteralString = """,
+
+_REPORTED: LiteralString = (
+    """,
 reported as (
     insert into import_report (account_id, activity_id, row_number, reason, email, keys)
     select $1, $8, row_number,
@@ -394,32 +438,26 @@ reported as (
     where (outcome in ('r', 'h') or superseded_by is not null or number_problem is not null)
         and not exists (select from strangers)
 ),
-noted as (
-    insert into import_outcome (account_id, activity_id, first_row, outcomes, line_numbers, contact_ids)
-    select $1, $8, $9,
-        string_agg(outcome, '' order by row_number),
-        array_agg(line_number order by row_number),
-        array_agg(contact_id order by row_number)
-    from (
-        select row_number, line_number, outcome,
+noted as ("""
+    + _noted(
+        """select row_number, line_number, outcome,
             case when outcome <> 'r' then coalesce(contact_id, case outcome when 'c' then new_id end) end as contact_id
         from incoming
         union all
         select row_number, line_number, 'n', contact_id
-        from unnest($12::integer[], $13::integer[], $14::uuid[]) unchanged (row_number, line_number, contact_id)
-        union all
-        select row_number, line_number, case when problem is not null then 'r' else 'n' end, null
-        from import_row
-        where account_id = $1 and activity_id = $8 and row_number between $9 and $10
-            and (superseded_by is not null or problem is not null)
-    ) outcomes
-    having count(*) > 0 and not exists (select from strangers)
+        from unnest($12::integer[], $13::integer[], $14::uuid[]) unchanged (row_number, line_number, contact_id)""",
+        "$8",
+        "$9",
+        "$10",
+    )
+    + """ and not exists (select from strangers)
 )
 select outcome, count(*) as number, exists (select from strangers) as strange,
     (select array_agg('Line ' || line_number || ': ' || coalesce(refused, number_problem) order by row_number)
         from incoming where coalesce(refused, number_problem) is not null) as errors
 from incoming group by outcome
 """
+)
 
 
 async def merge(
@@ -447,6 +485,9 @@ async def merge(
             else await _find(tx, account_id, ids, no_fields, first=first, last=last, act=act)
         )
         expect_new = False
+        if found.all_unchanged is not None:
+            decided = await _decided(tx, account_id, first, last, act)
+            return Merged({"unchanged": found.all_unchanged}, decided, [])
         suppressed, erased = await _suppressed(tx, account_id, first, last, act)
         merged = await tx.rows(
             _INCOMING
@@ -507,6 +548,8 @@ class _Found(NamedTuple):
     """The contacts of the other rows."""
     by_number: bool
     """Whether a row says whom it is about by an SMS number alone: another may do so by an address."""
+    all_unchanged: int | None = None
+    """How many rows there are where none changes anything: their outcomes are stored, and nothing is left to do."""
 
 
 _NOBODY = _Found([], [], [], [], by_number=False)
@@ -524,7 +567,14 @@ async def _find(
 ) -> _Found:
     """Tell the rows that change nothing from the others, and lock the contacts of those."""
     (row,) = await tx.rows(_COMPARE, account_id, act.activity_id, list_ids, first, last, gone)
-    found = _Found(row["rows"], row["lines"], row["unchanged"], row["others"], bool(row["by_number"]))
+    found = _Found(
+        row["rows"],
+        row["lines"],
+        row["unchanged"],
+        row["others"],
+        by_number=bool(row["by_number"]),
+        all_unchanged=row["all_unchanged"],
+    )
     if found.by_number:  # two rows may be about one contact
         found = _Found([], [], [], found.unchanged + found.locked, by_number=True)
     await lock(tx, account_id, found.locked)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, LiteralString
 
-import anyio
 import msgspec
 
 from everlist.core.activities import MAX_ERRORS, Activity, Unusable
@@ -65,25 +63,6 @@ class Reading:
         """What is said of the file: columns that are ignored, a cut."""
         self.errors: list[str] = []
         """What is said of single rows, up to MAX_ERRORS."""
-
-    async def lines_ahead(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """As `copy_lines`; the next lines are made while whoever reads these is busy with the last."""
-        made, ready = anyio.create_memory_object_stream[bytes](1)
-
-        async def make() -> None:
-            async with made:
-                async for lines in self.copy_lines(pieces):
-                    await made.send(lines)
-
-        making = asyncio.create_task(make())
-        try:
-            async with ready:
-                async for lines in ready:
-                    yield lines
-            await making
-        finally:
-            making.cancel()
-            await asyncio.gather(making, return_exceptions=True)
 
     async def copy_lines(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Lines for COPY into COLUMNS, some at a time. Raises Unusable."""
