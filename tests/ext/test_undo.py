@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import httpx2
@@ -310,6 +311,14 @@ def test_only_once_unless_it_was_undone(alice: Api, world: World, work: Work) ->
     assert (again.status, again.json[0]["error_message"]) == (409, "the activity has been undone already")
     undone(alice, work, first)
     undone(alice, work, activity)
+
+
+def test_only_once_when_many_ask_at_once(alice: Api, world: World, work: Work) -> None:
+    activity = ACTS["tag"](alice, world, work)
+    with ThreadPoolExecutor(8) as threads:
+        undo = f"{ACTIVITIES}/{activity['activity_id']}/undo"
+        statuses = [reply.status for reply in threads.map(lambda _: alice.post(undo, None), range(8))]
+    assert sorted(statuses) == [201, *[409] * 7]
 
 
 def test_what_cannot_be_undone(alice: Api, charlie: Api, world: World, work: Work, clock: Clock) -> None:

@@ -37,7 +37,10 @@ class UndoRequest(msgspec.Struct, frozen=True):
 
 
 async def refuse_undo(tx: Transaction, account_id: UUID, activity_id: UUID, *, now: datetime) -> None:
-    """Raises NotFound, and Conflict where the activity cannot be undone."""
+    """Raises NotFound, and Conflict where the activity cannot be undone. Of two who ask at once the second waits."""
+    await tx.execute(
+        "select from activity where account_id = $1 and activity_id = $2 for update", account_id, activity_id
+    )
     activity = await activities.get(tx, account_id, activity_id)
     if activity.kind in _NEVER:
         raise Conflict(_NEVER[activity.kind])
