@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,9 +12,13 @@ from uuid import UUID, uuid4
 
 import httpx2
 import pytest
+from anyio.from_thread import BlockingPortal
 
-from everlist.core import links
+from everlist.core import contacts, links
+from everlist.db import Database
+from everlist.settings import Settings
 from tests.conftest import SECRET_KEY, Api, Clock
+from tests.server import Server
 from tests.v3.helpers import NOBODY, Behind, email, get_contact, new_list, post_contact, refused
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
@@ -315,3 +321,42 @@ def test_the_page_works_below_a_path(links_of_ruth: dict[str, str], browser: htt
         html = browser.get(page).text
         assert "action=" not in html.replace('name="action"', "")
         assert 'href="/' not in html
+
+
+def test_an_opt_out_waits_for_its_contact_however_long_even_if_the_mail_program_does_not(
+    alice: Api,
+    ruth: str,
+    links_of_ruth: dict[str, str],
+    settings: Settings,
+    dsn: str,
+    database: Database,
+    portal: BlockingPortal,
+) -> None:
+    """Such as while a list of many is replaced, which holds everybody on it."""
+    impatient = dataclasses.replace(settings, statement_timeout_seconds=1)
+
+    def one_click(url: str) -> bool:
+        """Whether there was an answer."""
+        with httpx2.Client(verify=False, timeout=0.5) as http:
+            try:
+                return http.post(url + links_of_ruth["one_click"], data=ONE_CLICK).status_code == 200
+            except httpx2.TimeoutException:
+                return False
+
+    async def held(url: str) -> bool:
+        waits = (
+            "select extract(epoch from now() - min(query_start))::float from pg_stat_activity"
+            " where datname = current_database() and wait_event_type = 'Lock'"
+        )
+        async with database.transaction() as tx:
+            await contacts.locked(tx, alice.account_id, UUID(ruth))
+            answered = await asyncio.to_thread(one_click, url)
+            waited = 0.0
+            while waited < 1.5:
+                waited = await database.value(waits)
+                assert waited is not None, "it waits no longer"
+        return answered
+
+    with Server(impatient, dsn, portal) as server:
+        assert portal.call(held, server.url) is False
+    assert permission(alice, ruth) == "unsubscribed"
