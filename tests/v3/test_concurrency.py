@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from everlist.core import custom_fields, lists
 from tests.conftest import Api, Reply
 from tests.v3.helpers import (
     Behind,
@@ -386,3 +387,16 @@ def test_reads_are_exact_while_contacts_come_and_go(alice: Api, at_once: AtOnce)
         return reply
 
     at_once(move, look, look)
+
+
+@pytest.mark.parametrize(
+    ("core", "name", "path"),
+    [(lists, "MAX_LISTS", "/contact_lists"), (custom_fields, "MAX_FIELDS", "/contact_custom_fields")],
+)
+def test_no_more_are_made_than_an_account_may_have(
+    alice: Api, at_once: AtOnce, monkeypatch: pytest.MonkeyPatch, core: Any, name: str, path: str
+) -> None:
+    monkeypatch.setattr(core, name, 3)
+    bodies = [{"name": f"n{number}", "label": f"n{number}", "type": "string"} for number in range(MOST)]
+    replies = at_once(*(posting(path, body) for body in bodies))
+    assert Counter(reply.status for reply in replies)[201] == 3

@@ -200,3 +200,8 @@ def _is_sender(address: str) -> bool:
     except EmailNotValidError:
         return False
     return address.isascii() and valid.ascii_email is not None
+
+
+async def lock(tx: Transaction, account_id: UUID) -> None:
+    """Keep others who take it from counting what the account has, until the transaction ends."""
+    await tx.execute("select from account where account_id = $1 for no key update", account_id)

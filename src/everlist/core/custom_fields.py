@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from everlist.core import accounts
 from everlist.core.dates import parse_date, parse_datetime
 from everlist.core.ids import new_id
 from everlist.core.paging import Page
@@ -127,6 +128,7 @@ async def create(
     _check_choices(kind, metadata, choices)
     name = slug(label)
     await _refuse_taken_name(tx, account_id, name, except_id=None)
+    await accounts.lock(tx, account_id)
     if await tx.value("select count(*) from custom_field where account_id = $1", account_id) >= MAX_FIELDS:
         message = f"an account may have at most {MAX_FIELDS} custom fields"
         raise LimitReached(message)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from everlist.core import counters
+from everlist.core import accounts, counters
 from everlist.core.ids import new_id
 from everlist.core.paging import Page
 from everlist.errors import Conflict, LimitReached, NotFound
@@ -59,6 +59,7 @@ def _contact_list(row: Row) -> ContactList:
 async def create(tx: Transaction, account_id: UUID, draft: ListDraft, *, now: datetime) -> ContactList:
     """Make a list. Raises Conflict (the name is taken, in any case) and LimitReached."""
     await _refuse_taken_name(tx, account_id, draft.name, except_id=None)
+    await accounts.lock(tx, account_id)
     count = await tx.value(
         "select count(*) from contact_list where account_id = $1 and deleted_at is null", account_id
     )

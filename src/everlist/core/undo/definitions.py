@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from everlist.core import custom_fields, lists, tags
+from everlist.core import accounts, custom_fields, lists, tags
 
 if TYPE_CHECKING:
     from everlist.core.activities import Job
@@ -52,6 +52,7 @@ async def _bring_back(
     }
     most = room.get(table)
     encoded = msgspec.json.encode(rows).decode()
+    await accounts.lock(tx, account_id)
     free = await tx.rows(_AGAIN[table], account_id, encoded, *(most[:1] if most else ()))
     back = {str(row["id"]): row["back"] for row in free}
     full = f"an account may have at most {most[0]} {most[1]}" if most else ""
