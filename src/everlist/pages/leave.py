@@ -96,13 +96,8 @@ async def _unsubscribe(visit: Visit) -> None:
 
 
 async def _of_somebody(visit: Visit, operation: Callable[[Transaction], Awaitable[None]]) -> None:
-    async def however_long(tx: Transaction) -> None:
-        # A bulk activity may hold the contact for a minute, and a mail program does not ask again.
-        await tx.execute("set local statement_timeout = 0")
-        await operation(tx)
-
     try:
-        await visit.write(however_long)
+        await visit.write(operation)
     except NotFound as error:
         raise Gone(str(error)) from error
 
