@@ -63,13 +63,12 @@ async def fold(tx: Transaction, account_id: UUID, *, most: int = 50_000) -> int:
     """Move up to `most` differences of the account into its counters; how many were moved."""
     return await tx.value(
         """
-        with taken as (
-            delete from counter_delta d
-            using (
-                select name, subject, delta_id from counter_delta where account_id = $1
-                order by name, subject, delta_id limit $2
-                for update skip locked
-            ) oldest
+        with oldest as materialized (  -- once: inside a loop it would take others each time
+            select name, subject, delta_id from counter_delta where account_id = $1
+            order by name, subject, delta_id limit $2
+            for update skip locked
+        ), taken as (
+            delete from counter_delta d using oldest
             where d.account_id = $1 and d.name = oldest.name and d.subject = oldest.subject
                 and d.delta_id = oldest.delta_id
             returning d.name, d.subject, d.change
