@@ -17,6 +17,7 @@ from anyio.from_thread import BlockingPortal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from everlist.core.activities import MAX_ERRORS
 from everlist.settings import Settings
 from tests.conftest import Api, NewAccount, NewToken, Reply, Sql
 from tests.ext.test_undo import everything, undone
@@ -423,3 +424,16 @@ def test_a_dry_run_says_what_the_real_run_does(
     }
     assert {name: said[name] for name in names} == {name: done.get(count, 0) for name, count in names.items()}
     assert said["peak_after"] == peak(alice)
+
+
+def test_why_it_failed_comes_first_however_many_rows_were_rejected(alice: Api, work: Work) -> None:
+    a_list = new_list(alice)
+    for name in ("ann", "ben"):
+        person(alice, name, list_memberships=[a_list])
+    rejected = "".join(f"no address {number}\n" for number in range(MAX_ERRORS + 1))
+    done = replaced(
+        alice, work, a_list, f"email\nc@example.org\n{rejected}", state="failed", max_removed_percent="10"
+    )
+    why, *others = done["activity_errors"]
+    assert "nothing was changed" in why
+    assert len(others) == MAX_ERRORS - 1

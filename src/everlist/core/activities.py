@@ -446,10 +446,10 @@ async def show_progress(
 
 
 async def fail(tx: Transaction, activity: Activity, worker_id: UUID, reason: str, *, now: datetime) -> None:
-    """End the activity as failed; what its finished chunks did stays."""
+    """End the activity as failed, with the reason first; what its finished chunks did stays."""
     await tx.execute(
         """
-        update activity set state = 'failed', completed_at = $4, updated_at = $4, errors = (errors || $5)[:$6]
+        update activity set state = 'failed', completed_at = $4, updated_at = $4, errors = ($5::text[] || errors)[:$6]
         where account_id = $1 and activity_id = $2 and run_by = $3 and state = 'processing'
         """,
         activity.account_id,
