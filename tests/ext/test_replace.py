@@ -351,7 +351,7 @@ def test_dry_runs_at_once_leave_the_server_answering(
         file = "email\n" + "".join(f"p{number}@example.org\n" for number in range(5_000))
 
         def dry_run(_: int) -> int:
-            with httpx2.Client(verify=False, timeout=5) as http:
+            with httpx2.Client(verify=False, timeout=30) as http:
                 try:
                     return http.put(
                         f"{server.url}/everlist/v1/contact_lists/{a_list}/members?dry_run=true",
