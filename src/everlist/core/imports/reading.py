@@ -26,7 +26,7 @@ COLUMNS: tuple[LiteralString, ...] = (
     *("problem", "correctable", "keys"),
 )
 """The columns of import_row as they are copied."""
-_COPY_BYTES = 1 << 18
+_COPY_BYTES = 1 << 16  # fits into a socket: the server reads these rows while the next are made
 _NULLS = b"\t\\N" * 13  # email_key to street_addresses
 _NO_CONTACT = b"00000000-0000-0000-0000-000000000000"
 _MAX_NAMES_SHOWN = 50
@@ -71,9 +71,9 @@ class Reading:
         async for staged in read(self._limited(pieces)):
             for one in staged:
                 buffer += self._line(one)
-            if len(buffer) >= _COPY_BYTES:
-                yield bytes(buffer)
-                buffer.clear()
+                if len(buffer) >= _COPY_BYTES:
+                    yield bytes(buffer)
+                    buffer.clear()
         if buffer:
             yield bytes(buffer)
 
