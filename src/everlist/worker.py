@@ -58,6 +58,8 @@ LOSSES = 10
 """How often in a row an activity's chunk may lose the database before the activity fails."""
 CONFLICTS = 100
 SWEEP_SECONDS = 3600.0
+VACUUMED = 100_000
+"""From how many rows on an import's room is made free at its end; for less, autovacuum is in time."""
 
 
 async def run_until_signal(settings: Settings, dsn: str) -> None:
@@ -263,7 +265,7 @@ class Worker:
         log.info(
             "activity ends", activity_id=str(activity.activity_id), kind=activity.kind, state=activity.state
         )
-        if activity.state == activities.CANCELLED:
+        if activity.state != activities.PROCESSING:
             await self._tidy(activity)
 
     async def _chunk(self, before: Activity, me: UUID) -> Activity:
@@ -292,9 +294,11 @@ class Worker:
         await self._tidy(activity)
 
     async def _tidy(self, activity: Activity) -> None:
-        """Take away now, not only at the next sweep, what an import that did not get to its end has left."""
+        """Take away now, not only at the next sweep, what an import was read from and into."""
         with contextlib.suppress(Unavailable):
             await upload.sweep(self._db, activity.account_id, before=_now() - timedelta(days=1))
+            if activity.position.get("rows", 0) >= VACUUMED:
+                await upload.vacuum(self._db)
 
     async def _beat(self, account_id: UUID, me: UUID) -> None:
         while True:

@@ -24,7 +24,6 @@ from everlist.core.imports.job import (
     analyze,
     counted,
     fields_gone,
-    finish,
     read_rows,
     rows_are_there,
 )
@@ -89,7 +88,6 @@ async def list_replace(job: Job) -> Progress:
         await activities.show_progress(job.db, job.activity, counts={}, percent_done=percent)
 
     counts, errors = await _switch(job, show)
-    await finish(job, created=counts.get("created", 0))
     return Progress(job.activity.position, done=True, counts=counts, errors=errors[:MAX_ERRORS])
 
 
@@ -220,10 +218,10 @@ async def _switch(
     for first in range(1, rows + 1, CHUNK):
         last = min(first + CHUNK - 1, rows)
         merged = await merge(tx, account_id, [list_id], first=first, last=last, gone=gone, act=job.act)
+        created = counts["created"]
         counts.update(counted(merged))
         errors += merged.errors
-        if first == 1 and last < rows:
-            await analyze(tx)
+        await analyze(tx, before=created, created=counts["created"], done=last == rows)
         if show is not None:
             await show(100 * last // rows)
     after = await _members(tx, account_id, list_id)

@@ -93,32 +93,29 @@ async def read_rows(job: Job) -> Progress:
 
 _SUPERSEDE: tuple[LiteralString, LiteralString] = (
     """
-    update import_row r set superseded_by = last.line_number
+    update import_row r set superseded_by = (last.at & 2147483647)::integer
     from (
-        select email_key, max(row_number) as row_number,
-            (array_agg(line_number order by row_number desc))[1] as line_number
-        from import_row
+        select email_key, max(row_number::bigint << 31 | line_number) as at from import_row
         where account_id = $1 and activity_id = $2 and problem is null and email_key is not null
         group by email_key having count(*) > 1
     ) last
     where r.account_id = $1 and r.activity_id = $2 and r.email_key = last.email_key
-        and r.row_number < last.row_number and r.problem is null
+        and r.row_number < last.at >> 31 and r.problem is null
     """,
     """
-    update import_row r set superseded_by = last.line_number
+    update import_row r set superseded_by = (last.at & 2147483647)::integer
     from (
-        select sms_number, max(row_number) as row_number,
-            (array_agg(line_number order by row_number desc))[1] as line_number
-        from import_row
+        select sms_number, max(row_number::bigint << 31 | line_number) as at from import_row
         where account_id = $1 and activity_id = $2 and problem is null and sms_number is not null and email_key is null
         group by sms_number having count(*) > 1
     ) last
     where r.account_id = $1 and r.activity_id = $2 and r.sms_number = last.sms_number and r.email_key is null
-        and r.row_number < last.row_number and r.problem is null
+        and r.row_number < last.at >> 31 and r.problem is null
     """,
 )
 """Of the rows with one address the last counts; so it does of the rows with one number and no address. Rows with
-different addresses are about different people, whatever their numbers are."""
+different addresses are about different people, whatever their numbers are. Where the last row is and its line are
+put into one number, of which the greatest is found faster than an array is sorted for every address."""
 
 
 async def _merge(job: Job) -> Progress:
@@ -148,10 +145,8 @@ async def _merge(job: Job) -> Progress:
     )
     counts = counted(merged)
     done = last == rows
-    if first == 1 and not done:
-        await analyze(tx)
-    if done:
-        await finish(job, created=activity.counts.get("created", 0) + counts.get("created", 0))
+    created = activity.counts.get("created", 0)
+    await analyze(tx, before=created, created=created + counts["created"], done=done)
     return Progress(
         {
             **position,
@@ -185,19 +180,10 @@ def counted(merged: Merged) -> Counter[str]:
     return counts
 
 
-async def finish(job: Job, *, created: int) -> None:
-    """Take the rows and the upload away when all are merged, of which `created` made a contact."""
-    tx, activity = job.tx, job.activity
-    if created >= ANALYZED:
-        await analyze(tx)
-    await tx.execute(
-        "delete from import_row where account_id = $1 and activity_id = $2",
-        activity.account_id,
-        activity.activity_id,
-    )
-    await upload.discard(tx, activity.account_id, activity.activity_id)
+async def analyze(tx: Transaction, *, before: int, created: int, done: bool) -> None:
+    """Let the planner know of many new rows now: until autovacuum comes by, it would plan as if for a few.
 
-
-async def analyze(tx: Transaction) -> None:
-    """Let the planner know of the many new rows now: until autovacuum comes by, it would plan as if for a few."""
-    await tx.execute("analyze contact (account_id, contact_id, deleted_at, permission), list_membership")
+    Once there are some, of which there were `before` when this chunk began, and again at the end.
+    """
+    if before < ANALYZED <= created or (done and created >= ANALYZED):
+        await tx.execute("analyze contact (account_id, contact_id, deleted_at, permission), list_membership")

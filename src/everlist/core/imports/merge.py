@@ -511,20 +511,20 @@ async def _suppressed(
 
 async def _decided(tx: Transaction, account_id: UUID, first: int, last: int, act: Act) -> dict[str, int]:
     """Report and count the rows that no merge decides: rejected when they were read, and superseded by another."""
-    texts = await tx.rows(
-        "select distinct k.key from import_row r"
-        " cross join lateral unnest(coalesce(r.keys, array[r.email_key, r.sms_number])) k (key)"
-        " where r.account_id = $1 and r.activity_id = $2 and r.row_number between $3 and $4"
-        " and (r.problem is not null or r.superseded_by is not null) and k.key is not null",
-        account_id,
-        act.activity_id,
-        first,
-        last,
-    )
     erased: list[str] = []  # what names a person who was erased must not be kept
-    if texts and await suppression.any_entry(tx, account_id):
+    if await suppression.any_entry(tx, account_id):
+        texts = await tx.rows(
+            "select distinct k.key from import_row r"
+            " cross join lateral unnest(coalesce(r.keys, array[r.email_key, r.sms_number])) k (key)"
+            " where r.account_id = $1 and r.activity_id = $2 and r.row_number between $3 and $4"
+            " and (r.problem is not null or r.superseded_by is not null) and k.key is not null",
+            account_id,
+            act.activity_id,
+            first,
+            last,
+        )
+        keys = [row["key"] for row in texts]
         for channel in (suppression.EMAIL, suppression.SMS):
-            keys = [row["key"] for row in texts]
             found = await suppression.among(tx, act.hash_key, account_id, channel, keys)
             erased += [key for key, remembered in found.items() if remembered.erased_at is not None]
     row = await tx.row(

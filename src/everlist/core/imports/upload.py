@@ -100,10 +100,7 @@ async def discard(db: Queries, account_id: UUID, activity_id: UUID) -> None:
 
 
 async def sweep(db: Queries, account_id: UUID, *, before: datetime) -> None:
-    """Take uploads away that were begun before `before` and have no activity, and what ended imports left.
-
-    One that fails or is cancelled leaves its upload, and perhaps rows, until this is called.
-    """
+    """Take away uploads that were begun before `before` and have no activity, and those of ended imports with their rows."""
     ended = (
         "exists (select from activity a where a.account_id = $1 and a.activity_id = t.activity_id"
         " and a.state not in ('initialized', 'processing'))"
@@ -119,3 +116,8 @@ async def sweep(db: Queries, account_id: UUID, *, before: datetime) -> None:
     await db.value(
         "delete from import_row t where t.account_id = $1 and " + ended + " returning null", account_id
     )
+
+
+async def vacuum(db: Queries) -> None:
+    """Make the room of rows that were taken away free at once: the next import would have to read past them."""
+    await db.value("vacuum import_row")
