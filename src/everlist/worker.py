@@ -29,7 +29,7 @@ from everlist.core import (
     usage,
 )
 from everlist.core.activities import WORK_CHANNEL, Activity, Job, NotMine, Unusable
-from everlist.core.bulk import KINDS
+from everlist.core.bulk import KINDS, STRANDS
 from everlist.core.contacts import Act
 from everlist.core.ids import new_id
 from everlist.core.imports import upload
@@ -40,7 +40,7 @@ from everlist.mail import Postman
 from everlist.schema.migrate import check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from everlist.db import Database, Transaction
@@ -59,7 +59,7 @@ LOSSES = 10
 CONFLICTS = 100
 SWEEP_SECONDS = 3600.0
 VACUUMED = 100_000
-"""From how many rows on an import's room is made free at its end; for less, autovacuum is in time."""
+"""From how many rows of imports on their room is made free at once; for less, autovacuum is in time."""
 
 
 async def run_until_signal(settings: Settings, dsn: str) -> None:
@@ -203,15 +203,20 @@ class Worker:
         if account_id is None:
             return False
         beating = asyncio.create_task(self._beat(account_id, me))
+        activity: Activity | None = None
         try:
             activity = await self._db.write(lambda tx: activities.take_next(tx, account_id, me, now=_now()))
             if activity is None:
                 pass
             elif self._losses[activity.activity_id] >= LOSSES:  # it may be what takes the database down
                 why = f"the database did not answer, {LOSSES} times in a row"
-                await self._fail(activity, me, f"the activity could not go on: {why}")
+                await self._tidy(await self._fail(activity, me, f"the activity could not go on: {why}"))
             else:
                 await self._run(activity, me)
+        except Unavailable:
+            if activity is not None:
+                self._losses[activity.activity_id] += 1
+            raise
         except NotMine:
             log.warning("another worker took the activity over", account_id=str(account_id))
         finally:
@@ -223,28 +228,55 @@ class Worker:
 
     async def _run(self, activity: Activity, me: UUID) -> None:
         log.info("activity begins", activity_id=str(activity.activity_id), kind=activity.kind)
-        failures = conflicts = 0
         while activity.state == activities.PROCESSING and not self._stop.is_set():
+            activity = await self._next(activity, me)
+            if len(_strands(activity)) > 1:
+                activity = await self._run_strands(activity, me)
+        log.info(
+            "activity ends", activity_id=str(activity.activity_id), kind=activity.kind, state=activity.state
+        )
+        if activity.state != activities.PROCESSING:
+            await self._tidy(activity)
+
+    async def _run_strands(self, activity: Activity, me: UUID) -> Activity:
+        """Run the strands of an activity side by side until they have no chunk left, or the activity ends."""
+
+        async def run(strand: int) -> None:
+            one = activity
+            while one.state == activities.PROCESSING and strand in _strands(one) and not self._stop.is_set():
+                one = await self._next(one, me, strand)
+
+        running = [asyncio.create_task(run(strand)) for strand in _strands(activity)]
+        try:
+            await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for task in running:
+                task.cancel()
+            ends = await asyncio.gather(*running, return_exceptions=True)
+        after = await activities.get(self._db, activity.account_id, activity.activity_id)
+        if after.state == activities.PROCESSING:  # else one strand has ended it, which the others cannot know
+            for end in ends:
+                if isinstance(end, Exception):
+                    raise end
+        return after
+
+    async def _next(self, activity: Activity, me: UUID, strand: int | None = None) -> Activity:
+        """Do the next chunk, several times where something is in its way; the activity then, which may have failed."""
+        failures = conflicts = 0
+        while not self._stop.is_set():
             try:
-                activity = await self._chunk(activity, me)
-                failures = conflicts = 0
-                del self._losses[activity.activity_id]
+                after = await self._chunk(activity, me, strand)
             except Unusable as error:
-                await self._fail(activity, me, str(error))
-                return
+                return await self._fail(activity, me, str(error))
             except Conflict:  # other writers were in the way again and again
                 conflicts += 1
                 if conflicts >= CONFLICTS:
-                    await self._fail(
-                        activity, me, "the activity could not go on: other changes were in its way"
-                    )
-                    return
+                    why = "the activity could not go on: other changes were in its way"
+                    return await self._fail(activity, me, why)
                 await _wait(self._stop, 0.2)
             except Exception as error:  # whatever it is, the account's queue goes on
-                if isinstance(error, NotMine):
-                    raise
-                if isinstance(error, Unavailable) and not isinstance(error, DiskFull):
-                    self._losses[activity.activity_id] += 1
+                lost = isinstance(error, Unavailable) and not isinstance(error, DiskFull)
+                if lost or isinstance(error, NotMine):
                     raise
                 failures += 1
                 log.error(
@@ -254,21 +286,16 @@ class Worker:
                     at=logs.places(error),
                 )
                 if failures >= ATTEMPTS:
-                    why = (
-                        "the disk of the database is full"
-                        if isinstance(error, DiskFull)
-                        else type(error).__name__
-                    )
-                    await self._fail(activity, me, f"the activity could not go on: {why}")
-                    return
+                    full = isinstance(error, DiskFull)
+                    why = "the disk of the database is full" if full else type(error).__name__
+                    return await self._fail(activity, me, f"the activity could not go on: {why}")
                 await _wait(self._stop, 0.2 * 2**failures)
-        log.info(
-            "activity ends", activity_id=str(activity.activity_id), kind=activity.kind, state=activity.state
-        )
-        if activity.state != activities.PROCESSING:
-            await self._tidy(activity)
+            else:
+                del self._losses[activity.activity_id]
+                return after
+        return activity
 
-    async def _chunk(self, before: Activity, me: UUID) -> Activity:
+    async def _chunk(self, before: Activity, me: UUID, strand: int | None) -> Activity:
         """Do the next chunk and record it, in one transaction."""
 
         async def chunk(tx: Transaction) -> Activity:
@@ -282,22 +309,22 @@ class Worker:
                 self._erase_ledger,
                 self._mail_folder,
             )
-            progress = await KINDS[before.kind](Job(tx, self._db, before, act))
+            progress = await KINDS[before.kind](Job(tx, self._db, before, act, strand))
             return await activities.advance(tx, before, me, progress, now=_now())
 
         return await self._db.write(chunk)
 
-    async def _fail(self, activity: Activity, me: UUID, reason: str) -> None:
+    async def _fail(self, activity: Activity, me: UUID, reason: str) -> Activity:
         log.info("activity fails", activity_id=str(activity.activity_id), kind=activity.kind)
-        await self._db.write(lambda tx: activities.fail(tx, activity, me, reason, now=_now()))
+        failed = await self._db.write(lambda tx: activities.fail(tx, activity, me, reason, now=_now()))
         del self._losses[activity.activity_id]
-        await self._tidy(activity)
+        return failed
 
     async def _tidy(self, activity: Activity) -> None:
         """Take away now, not only at the next sweep, what an import was read from and into."""
         with contextlib.suppress(Unavailable):
-            await upload.sweep(self._db, activity.account_id, before=_now() - timedelta(days=1))
-            if activity.position.get("rows", 0) >= VACUUMED:
+            rows = await upload.sweep(self._db, activity.account_id, before=_now() - timedelta(days=1))
+            if rows >= VACUUMED:
                 await upload.vacuum(self._db)
 
     async def _beat(self, account_id: UUID, me: UUID) -> None:
@@ -305,6 +332,10 @@ class Worker:
             await asyncio.sleep(BEAT_SECONDS)
             with contextlib.suppress(Unavailable):
                 await activities.beat(self._db, account_id, me, now=_now())
+
+
+def _strands(activity: Activity) -> Sequence[int]:
+    return STRANDS[activity.kind](activity) if activity.kind in STRANDS else ()
 
 
 class Post:

@@ -554,7 +554,8 @@ def test_what_a_dead_worker_held_is_taken_over(
         progress = activities.Progress({}, done=True)
         with pytest.raises(activities.NotMine):
             await database.write(lambda tx: activities.advance(tx, taken, dead, progress, now=later))
-        await database.write(lambda tx: activities.fail(tx, taken, dead, "late", now=later))
+        with pytest.raises(activities.NotMine):
+            await database.write(lambda tx: activities.fail(tx, taken, dead, "late", now=later))
         await database.write(lambda tx: activities.release(tx, alice.account_id, dead, now=later))
         assert await database.value(mine, alice.account_id) == living
         for account_id in claimed:

@@ -366,6 +366,8 @@ class Job(msgspec.Struct, frozen=True):
     """For reading beside the transaction."""
     activity: Activity
     act: Act
+    strand: int | None = None
+    """Which of the activity's strands this is a chunk of, where several run at once."""
 
 
 class Unusable(EverlistError):
@@ -376,13 +378,13 @@ class Progress(msgspec.Struct, frozen=True):
     """What one chunk did."""
 
     position: dict[str, Any]
-    """Where the next chunk begins."""
+    """Where the next chunk begins: what changes of the activity's position."""
     done: bool
     percent_done: int = 50
     counts: dict[str, int] = {}
     """Added to the activity's counters."""
     errors: list[str] = []
-    """Added to the activity's errors, up to MAX_ERRORS."""
+    """Added to the activity's errors, those that are not there yet, up to MAX_ERRORS."""
 
 
 async def advance(
@@ -392,13 +394,17 @@ async def advance(
 
     Raises NotMine where another worker has taken the activity over.
     """
-    counts = dict(activity.counts)
-    for name, more in progress.counts.items():
-        counts[name] = counts.get(name, 0) + more
     row = await tx.row(
         """
         update activity set
-            position = $4, counts = $5, errors = (errors || $6::text[])[:$7], updated_at = $8,
+            position = position || $4::jsonb,
+            counts = counts || coalesce((
+                select jsonb_object_agg(key, coalesce((counts ->> key)::bigint, 0) + more::bigint)
+                from jsonb_each_text($5::jsonb) added (key, more)), '{}'),
+            errors = (errors || array(
+                select error from unnest($6::text[]) with ordinality said (error, n)
+                where error <> all(errors) order by n))[:$7],
+            updated_at = $8,
             state = case when $9 then 'completed' when cancel_requested_at is not null then 'cancelled' else state end,
             completed_at = case when $9 or cancel_requested_at is not null then $8::timestamptz end,
             percent_done = case when $9 then 100 else greatest(percent_done, least($10, 99)) end
@@ -409,7 +415,7 @@ async def advance(
         activity.activity_id,
         worker_id,
         msgspec.json.encode(progress.position).decode(),
-        msgspec.json.encode(counts).decode(),
+        msgspec.json.encode(progress.counts).decode(),
         progress.errors,
         MAX_ERRORS,
         now,
@@ -426,7 +432,8 @@ async def show_progress(
 ) -> bool:
     """Show how far a long chunk is, outside its transaction; whether the activity shall be cancelled.
 
-    For kinds whose only chunk is the whole: a worker that starts over finds these counts in the activity.
+    For kinds whose only chunk is the whole: a worker that starts over finds these counts in the activity, and the
+    chunk's own are added to them.
     Raises NotMine where the activity has ended.
     """
     row = await db.row(
@@ -445,12 +452,18 @@ async def show_progress(
     return row["cancelled"]
 
 
-async def fail(tx: Transaction, activity: Activity, worker_id: UUID, reason: str, *, now: datetime) -> None:
-    """End the activity as failed, with the reason first; what its finished chunks did stays."""
-    await tx.execute(
+async def fail(
+    tx: Transaction, activity: Activity, worker_id: UUID, reason: str, *, now: datetime
+) -> Activity:
+    """End the activity as failed, with the reason first; what its finished chunks did stays.
+
+    Raises NotMine where another worker has taken it over, or it has ended.
+    """
+    row = await tx.row(
         """
         update activity set state = 'failed', completed_at = $4, updated_at = $4, errors = ($5::text[] || errors)[:$6]
         where account_id = $1 and activity_id = $2 and run_by = $3 and state = 'processing'
+        returning *
         """,
         activity.account_id,
         activity.activity_id,
@@ -459,3 +472,6 @@ async def fail(tx: Transaction, activity: Activity, worker_id: UUID, reason: str
         [reason],
         MAX_ERRORS,
     )
+    if row is None:
+        raise NotMine
+    return _activity(row)

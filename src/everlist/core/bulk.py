@@ -4,11 +4,13 @@ A kind is one function: given the activity, whose `position` says where to begin
 in the caller's transaction and tells how far that got. It is called again until it is done. Whatever it
 writes commits together with its new position, so a worker that is killed loses at most the chunk it was
 in, and nothing is ever done twice. To add a kind, write that function and name it in KINDS.
+
+A kind in STRANDS has chunks that do not touch each other, of which several run at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -23,7 +25,7 @@ from everlist.core.contacts.model import MAX_LISTS, MAX_TAGS
 from everlist.core.contacts.select import Chosen, choose
 from everlist.core.erase import contact_erase
 from everlist.core.exports import contact_exports
-from everlist.core.imports.job import contacts_import
+from everlist.core.imports.job import contacts_import, strands
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -267,3 +269,10 @@ KINDS: dict[str, Run] = {
     "contacts_tags_delete": contacts_tags_delete,
     "custom_fields_delete": custom_fields_delete,
 }
+
+STRANDS: dict[str, Callable[[Activity], Sequence[int]]] = {
+    "contacts_file_import": strands,
+    "contacts_json_import": strands,
+}
+"""Tells which strands of an activity have chunks left. A chunk is the next of its strand, which no other strand touches;
+the chunk of no strand comes first, and again when none is left."""

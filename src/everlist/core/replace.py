@@ -24,6 +24,7 @@ from everlist.core.imports.job import (
     analyze,
     counted,
     fields_gone,
+    no_longer,
     read_rows,
     rows_are_there,
 )
@@ -81,7 +82,7 @@ class Difference(msgspec.Struct, frozen=True):
 
 async def list_replace(job: Job) -> Progress:
     """Read the file; then make the list what it says."""
-    if "next" not in job.activity.position or not await rows_are_there(job):
+    if "rows" not in job.activity.position or not await rows_are_there(job):
         return await read_rows(job)
 
     async def show(percent: int) -> None:
@@ -214,7 +215,7 @@ async def _switch(
     rows: int = activity.position["rows"]
     gone = await fields_gone(job)
     counts: Counter[str] = Counter()
-    errors = [f"{one}: no such custom field any more" for one in gone]
+    errors = no_longer("custom field", gone)
     for first in range(1, rows + 1, CHUNK):
         last = min(first + CHUNK - 1, rows)
         merged = await merge(tx, account_id, [list_id], first=first, last=last, gone=gone, act=job.act)

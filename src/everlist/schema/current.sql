@@ -159,7 +159,7 @@ CREATE TABLE consent_event (
     CONSTRAINT consent_only_rises_by_the_person CHECK (((opted_out_by IS DISTINCT FROM 'Contact'::text) OR (permission_after IS NULL) OR (permission_after = 'unsubscribed'::text) OR (source = 'Contact'::text)))
 );
 
-ALTER TABLE ONLY consent_event ALTER COLUMN account_id SET STATISTICS 0;
+ALTER TABLE ONLY consent_event ALTER COLUMN account_id SET (n_distinct=50);
 ALTER TABLE consent_event ALTER COLUMN event_id ADD GENERATED ALWAYS AS IDENTITY;
 
 CREATE TABLE contact (
@@ -213,7 +213,7 @@ CREATE TABLE contact (
     CONSTRAINT contact_update_source_check CHECK ((update_source = ANY (ARRAY['Contact'::text, 'Account'::text])))
 );
 
-ALTER TABLE ONLY contact ALTER COLUMN account_id SET STATISTICS 0;
+ALTER TABLE ONLY contact ALTER COLUMN account_id SET (n_distinct=50);
 
 CREATE TABLE contact_list (
     account_id uuid NOT NULL,
@@ -350,7 +350,7 @@ CREATE TABLE list_membership (
     created_at timestamp with time zone NOT NULL
 );
 
-ALTER TABLE ONLY list_membership ALTER COLUMN account_id SET STATISTICS 0;
+ALTER TABLE ONLY list_membership ALTER COLUMN account_id SET (n_distinct=50);
 
 CREATE TABLE mail (
     account_id uuid NOT NULL,
@@ -435,7 +435,7 @@ CREATE TABLE tagging (
     created_at timestamp with time zone NOT NULL
 );
 
-ALTER TABLE ONLY tagging ALTER COLUMN account_id SET STATISTICS 0;
+ALTER TABLE ONLY tagging ALTER COLUMN account_id SET (n_distinct=50);
 
 CREATE TABLE upload_part (
     account_id uuid NOT NULL,

@@ -50,37 +50,42 @@ async def contact_exports(job: Job) -> Progress:
                 break
             if await _cancelled(job, done, total):
                 await file.discard()
-                return Progress({}, done=False, counts=_counts(job, done, total))
+                _, shown = await _standing(job)
+                return Progress({}, done=False, counts=_counts(shown, done, total))
     await file.finish()
-    if (erasures := await _erasures(job)) != job.activity.position.get("erasures", 0):
+    erasures, shown = await _standing(job)
+    if erasures != job.activity.position.get("erasures", 0):
         attempts = job.activity.position.get("attempts", 1) + 1
         if attempts > ATTEMPTS:
             raise Unusable("people were erased again and again while the export ran")
         await file.discard()
         return Progress(
-            {"erasures": erasures, "attempts": attempts}, done=False, counts=_counts(job, done, done)
+            {"erasures": erasures, "attempts": attempts}, done=False, counts=_counts(shown, done, done)
         )
-    return Progress({}, done=True, counts=_counts(job, done, done))
+    return Progress({}, done=True, counts=_counts(shown, done, done))
 
 
-def _counts(job: Job, done: int, total: int) -> dict[str, int]:
-    """What is to be added to the counters so that they say how far the export is."""
-    before = job.activity.counts  # of an attempt before, or what a worker that was killed had shown
-    return {name: count - before.get(name, 0) for name, count in _shown(done, total).items()}
+def _counts(shown: dict[str, int], done: int, total: int) -> dict[str, int]:
+    """What is to be added to the counters that are shown so that they say how far the export is."""
+    return {name: count - shown.get(name, 0) for name, count in _shown(done, total).items()}
 
 
 def _shown(done: int, total: int) -> dict[str, int]:
     return {"items_total_count": max(total, done), "items_completed_count": done}
 
 
-async def _erasures(job: Job) -> int:
-    """How many erasures have touched this activity; the next waits until the transaction ends, and finds the file."""
-    return await job.tx.value(
-        "select coalesce((position ->> 'erasures')::bigint, 0) from activity"
+async def _standing(job: Job) -> tuple[int, dict[str, int]]:
+    """How many erasures have touched this activity, and its counters as they are shown.
+
+    The next erasure waits until the transaction ends, and finds the file.
+    """
+    row = await job.tx.row(
+        "select coalesce((position ->> 'erasures')::bigint, 0) as erasures, counts from activity"
         " where account_id = $1 and activity_id = $2 for update",
         job.activity.account_id,
         job.activity.activity_id,
     )
+    return (row["erasures"], msgspec.json.decode(row["counts"])) if row else (0, {})
 
 
 async def _cancelled(job: Job, done: int, total: int) -> bool:

@@ -111,7 +111,10 @@ class Columns:
         # What is not there is at -1, where `stage` puts an empty cell.
         self._email = at.get("email", -1)
         self._core = _getter(at, CORE)
-        self._fields = [FieldColumn(at[name], field) for name, field in names.fields.items() if name in at]
+        fields = {name: field for name, field in names.fields.items() if name in at}
+        self.custom_field_ids = [field.custom_field_id for field in fields.values()]
+        """The custom fields that have a column."""
+        self._fields = [FieldColumn(at[name], field) for name, field in fields.items()]
         self._simple_domains: set[str] = set()
         self._now = _NEVER
         self._phones: list[tuple[int, str, str, str]] = []

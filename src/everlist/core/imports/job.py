@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, LiteralString
 from uuid import UUID
@@ -13,12 +14,18 @@ from everlist.core.activities import MAX_ERRORS, Job, Progress, Unusable
 from everlist.core.imports import upload
 from everlist.core.imports.merge import merge
 from everlist.core.imports.reading import COLUMNS, Reading
+from everlist.db import Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from everlist.core.activities import Activity
     from everlist.core.imports.merge import Merged
     from everlist.db import Transaction
 
 CHUNK = 10_000
+STRANDS = 2
+"""How many chunks are merged at once."""
 ANALYZED = 500
 """From how many new contacts on the planner is told of them."""
 
@@ -35,10 +42,26 @@ class ImportRequest(msgspec.Struct, frozen=True):
 
 
 async def contacts_import(job: Job) -> Progress:
-    """One chunk of an import: first the whole upload is read into rows, then CHUNK rows at a time are merged."""
-    if "next" not in job.activity.position or not await rows_are_there(job):
-        return await read_rows(job)
-    return await _merge(job)
+    """One chunk of an import: first the whole upload is read into rows, then CHUNK rows at a time are merged.
+
+    Chunks are merged in STRANDS: each takes every other chunk and keeps its own place. No two rows that are merged
+    are about one contact, so no chunk waits for another. Raises Unavailable where a strand's rows are gone.
+    """
+    if "rows" in job.activity.position and await rows_are_there(job):
+        return await _merge(job)
+    if job.strand is not None:
+        message = "the rows of the import were lost"
+        raise Unavailable(message)
+    return await read_rows(job)
+
+
+def strands(activity: Activity) -> list[int]:
+    """The strands of an import that have rows left to merge, once its first chunk has told what to expect of them."""
+    return _left(activity.position) if "expect_new0" in activity.position else []
+
+
+def _left(position: Mapping[str, int]) -> list[int]:
+    return [n for n in range(STRANDS) if position.get(f"next{n}", math.inf) <= position["rows"]]
 
 
 async def rows_are_there(job: Job) -> bool:
@@ -78,13 +101,14 @@ async def read_rows(job: Job) -> Progress:
     await tx.execute("analyze import_row (account_id, activity_id, row_number)")
     for supersede in _SUPERSEDE if reading.has_numbers else _SUPERSEDE[:1]:
         await tx.execute(supersede, account_id, activity_id)
-    position = {
+    position: dict[str, object] = {
         "rows": reading.rows,
-        "next": activity.position.get("next", 1),
-        "fields": [str(field.custom_field_id) for field in fields.items],
+        "fields": [str(one) for one in reading.custom_field_ids],
     }
-    if "next" in activity.position:  # read again after a crash: what was counted stays counted
+    if "rows" in activity.position:  # read again after a crash: what was counted stays counted
         return Progress(position, done=False)
+    # By their numbers, rows of different chunks may be about one contact: then one strand takes all.
+    position |= {f"next{n}": 1 + n * CHUNK for n in range(1 if reading.has_numbers else STRANDS)}
     counts = {"items_total_count": reading.rows + reading.header_rows}
     return Progress(
         position, done=False, percent_done=5, counts=counts, errors=reading.remarks + reading.errors
@@ -122,17 +146,17 @@ async def _merge(job: Job) -> Progress:
     tx, activity = job.tx, job.activity
     request = msgspec.convert(activity.request, ImportRequest)
     position = activity.position
-    first: int = position["next"]
     rows: int = position["rows"]
+    created = activity.counts.get("created", 0)
+    left = _left(position)
+    if not left:
+        await analyze(tx, before=created, created=created, done=True)
+        return Progress({}, done=True)
+    n = left[0] if job.strand is None else job.strand
+    first: int = position[f"next{n}"]
     last = min(first + CHUNK - 1, rows)
     live = await lists.lock_live(tx, activity.account_id, request.list_ids)
     gone = await fields_gone(job)
-    errors: list[str] = []
-    if first == 1:
-        errors = [f"{one}: no such list any more" for one in sorted(set(request.list_ids) - live)]
-    errors += [
-        f"{one}: no such custom field any more" for one in gone if str(one) not in position.get("gone", ())
-    ]
     merged = await merge(
         tx,
         activity.account_id,
@@ -141,18 +165,17 @@ async def _merge(job: Job) -> Progress:
         last=last,
         gone=gone,
         act=job.act,
-        expect_new=position.get("expect_new", False),
+        expect_new=position.get(f"expect_new{n}", position.get("expect_new0", False)),
     )
     counts = counted(merged)
-    done = last == rows
-    created = activity.counts.get("created", 0)
+    following = first + CHUNK * sum(f"next{one}" in position for one in range(STRANDS))
+    done = left == [n] and job.strand is None and following > rows
     await analyze(tx, before=created, created=created + counts["created"], done=done)
+    errors = [*no_longer("list", set(request.list_ids) - live), *no_longer("custom field", gone)]
     return Progress(
         {
-            **position,
-            "next": last + 1,
-            "gone": [str(one) for one in gone],
-            "expect_new": merged.outcomes.get("created", 0) == sum(merged.outcomes.values()),
+            f"next{n}": following,
+            f"expect_new{n}": merged.outcomes.get("created", 0) == sum(merged.outcomes.values()),
         },
         done=done,
         percent_done=5 + 95 * last // rows,
@@ -162,10 +185,15 @@ async def _merge(job: Job) -> Progress:
 
 
 async def fields_gone(job: Job) -> list[UUID]:
-    """The custom fields that existed when the file was read, and do not now. The others stay for this chunk."""
+    """The custom fields of the file that exist no more. The others stay for this chunk."""
     ids = [UUID(one) for one in job.activity.position["fields"]]
     existing = await custom_fields.lock_existing(job.tx, job.activity.account_id, ids)
     return [one for one in ids if one not in existing]
+
+
+def no_longer(what: str, ids: Iterable[UUID]) -> list[str]:
+    """What an activity says of lists or fields that were deleted while it waited or ran."""
+    return [f"{one}: no such {what} any more" for one in sorted(ids)]
 
 
 def counted(merged: Merged) -> Counter[str]:

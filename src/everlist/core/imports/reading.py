@@ -15,6 +15,7 @@ from everlist.errors import Invalid
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from everlist.core.custom_fields import CustomField
     from everlist.core.imports.csvfile import Record
@@ -59,6 +60,8 @@ class Reading:
         self.header_rows = 0
         self.has_numbers = False
         """Whether a row has an SMS number."""
+        self.custom_field_ids: Sequence[UUID] = ()
+        """The custom fields that rows may have values of."""
         self.remarks: list[str] = []
         """What is said of the file: columns that are ignored, a cut."""
         self.errors: list[str] = []
@@ -126,6 +129,7 @@ class Reading:
             columns = Columns.of_header(header.cells, self._fields, sms_permission=self._sms_permission)
         except Invalid as error:
             raise Unusable(str(error)) from error
+        self.custom_field_ids = columns.custom_field_ids
         self._remark_on(columns)
         return columns
 
@@ -160,6 +164,7 @@ class Reading:
     async def _json_rows(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[Iterator[Staged | Rejected]]:
         """Rows of an upload that holds one JSON object a line."""
         columns = Columns.of_json(self._fields, sms_permission=self._sms_permission)
+        self.custom_field_ids = columns.custom_field_ids
         rest = b""
         async for piece in pieces:
             *lines, rest = (rest + piece).split(b"\n")

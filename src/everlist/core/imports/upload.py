@@ -99,8 +99,11 @@ async def discard(db: Queries, account_id: UUID, activity_id: UUID) -> None:
     )
 
 
-async def sweep(db: Queries, account_id: UUID, *, before: datetime) -> None:
-    """Take away uploads that were begun before `before` and have no activity, and those of ended imports with their rows."""
+async def sweep(db: Queries, account_id: UUID, *, before: datetime) -> int:
+    """Take away uploads that were begun before `before` and have no activity, and those of ended imports with their rows.
+
+    Answers how many rows those were.
+    """
     ended = (
         "exists (select from activity a where a.account_id = $1 and a.activity_id = t.activity_id"
         " and a.state not in ('initialized', 'processing'))"
@@ -113,8 +116,11 @@ async def sweep(db: Queries, account_id: UUID, *, before: datetime) -> None:
         account_id,
         before,
     )
-    await db.value(
-        "delete from import_row t where t.account_id = $1 and " + ended + " returning null", account_id
+    return await db.value(
+        "with gone as (delete from import_row t where t.account_id = $1 and "
+        + ended
+        + " returning null) select count(*) from gone",
+        account_id,
     )
 
 
