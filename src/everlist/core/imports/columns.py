@@ -11,7 +11,7 @@ ignored, like those that nobody knows.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from uuid_utils import uuid7  # core.ids makes the same, of a class whose text takes longer
 
-from everlist.core.consent import BY_ACCOUNT, EXPLICIT
+from everlist.core.consent import EXPLICIT
 from everlist.core.contacts.identity import MAX_EMAIL, parse_email
 from everlist.core.contacts.model import MAX_CUSTOM_FIELDS, MAX_NAME, MAX_PHONES, MAX_STREET_ADDRESSES
 from everlist.core.custom_fields import MAX_VALUE
@@ -45,12 +45,10 @@ _MAX_KNOWN = 4096
 _MAX_LOCAL = 64
 _MAX_DOMAINS = 1 << 16
 _NO_BIRTHDAY = f"{NULL}\t{NULL}"
-_NEVER = datetime.min.replace(tzinfo=UTC)
 _NUMBER = re.compile(r"[+(]*\d[\d ()./+-]*(?:(?:x|ext\.?) *\d+)?", re.ASCII | re.IGNORECASE)
 _MIN_DIGITS = 3
 _FURTHER = re.compile(rf"(.+ - (?:{'|'.join(ADDRESSES)})) ([2-{MAX_STREET_ADDRESSES}])", re.IGNORECASE)
 _ADDRESS_COLUMNS = frozenset(f"{kind}_{part}" for kind in ADDRESSES for part in ADDRESS_PARTS)
-_PHONE_ID = len('{"phone_number_id":"') + 36
 _SIMPLE_LOCAL = re.compile(r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@")
 
 _encode = msgspec.json.Encoder().encode
@@ -116,9 +114,15 @@ class Columns:
         """The custom fields that have a column."""
         self._fields = [FieldColumn(at[name], field) for name, field in fields.items()]
         self._simple_domains: set[str] = set()
-        self._now = _NEVER
-        self._phones: list[tuple[int, str, str, str]] = []
-        self._addresses: list[tuple[_Getter, str]] = []
+        self._phones = [
+            (at[name], name, f'","kind":"{kind}"}}') for name, kind in PHONES.items() if name in at
+        ]
+        self._addresses = [
+            (_getter(at, columns), f'{{"kind":"{kind}"')
+            for kind in ADDRESSES
+            for number in ("", *(f" {number}" for number in range(2, MAX_STREET_ADDRESSES + 1)))
+            if not at.keys().isdisjoint(columns := [f"{kind}_{part}{number}" for part in ADDRESS_PARTS])
+        ]
 
     @classmethod
     def of_header(
@@ -181,19 +185,19 @@ class Columns:
         self, cells: Sequence[str], *, row_number: int, line_number: int, now: datetime
     ) -> Staged | Rejected:
         """The row as a line of COPY, or why it is not taken. An empty cell sets nothing."""
-        if now is not self._now:
-            self._set_now(now)
         cells = [*map(str.strip, cells), *[""] * (self._width + 1 - len(cells)), ""]
         plain = _is_plain(cells)
         try:
             if not plain and (problem := values.unstorable("".join(cells))):
                 raise Refused(problem)
-            return self._staged(cells, row_number, line_number, plain=plain)
+            return self._staged(cells, row_number, line_number, now, plain=plain)
         except Refused as refused:
             email = _shown(cells[self._email])
             return Rejected(row_number, line_number, email, refused.reason, refused.correctable)
 
-    def _staged(self, cells: list[str], row_number: int, line_number: int, *, plain: bool) -> Staged:
+    def _staged(
+        self, cells: list[str], row_number: int, line_number: int, now: datetime, *, plain: bool
+    ) -> Staged:
         """`plain` says that no cell has to be escaped. Raises Refused."""
         email, sms, consent_date, first, last, job, company, month, day, birthday, anniversary = self._core(
             cells
@@ -209,18 +213,18 @@ class Columns:
             anniversary = values.anniversary(anniversary)
         channel = NULL
         if sms:
-            sms, channel = values.sms_channel(sms, consent_date, self._now, explicit=self._explicit)
+            sms, channel = values.sms_channel(sms, consent_date, now, explicit=self._explicit)
         if len(first) > MAX_NAME or len(last) > MAX_NAME or len(job) > MAX_NAME or len(company) > MAX_NAME:
             names = zip(NAMES, (first, last, job, company), strict=True)
             raise _too_long(next(name for name, text in names if len(text) > MAX_NAME), MAX_NAME)
         if not plain:
             first, last, job, company = (values.copied(text) for text in (first, last, job, company))
         custom_fields = self._custom_fields(cells, plain=plain) if self._fields else NULL
-        id_stem = str(uuid7())[:-1]
-        phones = self._phone_numbers(cells, id_stem, plain=plain) if self._phones else NULL
-        addresses = self._street_addresses(cells, id_stem, plain=plain) if self._addresses else NULL
+        phones = self._phone_numbers(cells, plain=plain) if self._phones else NULL
+        addresses = self._street_addresses(cells, plain=plain) if self._addresses else NULL
+        # The last digit is 0, as others tell the ids of what the contact holds from its own.
         line = (
-            f"{row_number}\t{line_number}\t{id_stem}0\t{email or NULL}\t{email_key or NULL}\t{sms or NULL}\t{channel}"
+            f"{row_number}\t{line_number}\t{str(uuid7())[:-1]}0\t{email or NULL}\t{email_key or NULL}\t{sms or NULL}\t{channel}"
             f"\t{first or NULL}\t{last or NULL}\t{job or NULL}\t{company or NULL}\t{birthday}\t{anniversary or NULL}"
             f"\t{custom_fields}\t{phones}\t{addresses}"
         )
@@ -256,27 +260,27 @@ class Columns:
             raise Refused(f"More than {MAX_CUSTOM_FIELDS} custom fields")
         return "{" + ",".join(made) + "}" if made else NULL
 
-    def _phone_numbers(self, cells: list[str], id_stem: str, *, plain: bool) -> str:
+    def _phone_numbers(self, cells: list[str], *, plain: bool) -> str:
         made: list[str] = []
-        for place, name, middle, end in self._phones:
+        for place, name, end in self._phones:
             if text := cells[place]:
                 if ", " in text and len(numbers := _numbers(text)) > 1:
-                    made += [_phone(number, end) for number in numbers]
+                    made += [f'{{"phone_number":"{number}{end}' for number in numbers]
                     continue
                 if len(text) > _MAX_PHONE:
                     raise _too_long(name, _MAX_PHONE)
                 if not plain:
                     text = values.quoted(text)
-                made.append(f'{{"phone_number_id":"{id_stem}{middle}{text}{end}')
+                made.append(f'{{"phone_number":"{text}{end}')
         if len(made) > 1:
-            made = list({phone[_PHONE_ID:]: phone for phone in made}.values())
+            made = list(dict.fromkeys(made))
             if len(made) > MAX_PHONES:
                 raise Refused(f"More than {MAX_PHONES} phone numbers")
         return f"[{','.join(made)}]" if made else NULL
 
-    def _street_addresses(self, cells: list[str], id_stem: str, *, plain: bool) -> str:
+    def _street_addresses(self, cells: list[str], *, plain: bool) -> str:
         made: list[str] = []
-        for cells_of, middle in self._addresses:
+        for cells_of, head in self._addresses:
             street, street2, street3, city, state, postal_code, country = cells_of(cells)
             if street2 or street3:
                 street = " ".join(filter(None, (street, street2, street3)))
@@ -303,32 +307,10 @@ class Columns:
                 + (f',"country":"{country}"' if country else "")
             )
             if parts:
-                made.append(f'{{"street_address_id":"{id_stem}{middle}{parts}}}')
+                made.append(f"{head}{parts}}}")
         if len(made) > MAX_STREET_ADDRESSES:
             raise Refused(f"More than {MAX_STREET_ADDRESSES} street addresses")
         return f"[{','.join(made)}]" if made else NULL
-
-    def _set_now(self, now: datetime) -> None:
-        self._now = now
-        times = f'"created_at":{values.json(now)},"updated_at":{values.json(now)}'
-        # The ids of a row are one draw with a last digit each: as unique, and as much in the order of time.
-        digits = iter("123456789abcdef")
-        self._phones = [
-            (
-                self._at[name],
-                name,
-                f'{next(digits)}","phone_number":"',
-                f'","kind":"{kind}",{times},"create_source":"{BY_ACCOUNT}"}}',
-            )
-            for name, kind in PHONES.items()
-            if name in self._at
-        ]
-        self._addresses = [
-            (_getter(self._at, columns), f'{next(digits)}","kind":"{kind}",{times}')
-            for kind in ADDRESSES
-            for number in ("", *(f" {number}" for number in range(2, MAX_STREET_ADDRESSES + 1)))
-            if not self._at.keys().isdisjoint(columns := [f"{kind}_{part}{number}" for part in ADDRESS_PARTS])
-        ]
 
 
 def _getter(at: Mapping[str, int], columns: Iterable[str]) -> _Getter:
@@ -347,10 +329,6 @@ def _can_be_number(text: str) -> bool:
         and _NUMBER.fullmatch(text) is not None
         and sum(map(str.isdigit, text)) >= _MIN_DIGITS
     )
-
-
-def _phone(number: str, end: str) -> str:
-    return f'{{"phone_number_id":"{uuid7()}","phone_number":"{number}{end}'
 
 
 def _is_plain(cells: Sequence[str]) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, LiteralString, NamedTuple
 
+import msgspec
+
 from everlist.core import suppression
 from everlist.core.contacts.apply import CONSEQUENCES, PLAIN
 from everlist.core.contacts.select import lock
@@ -131,7 +133,7 @@ from compared where not (select all_unchanged from verdict)
 
 # $4: list ids, $9: first row, $10: last row, $11: suppressed address keys, $12: rows that change nothing, $13:
 # their lines, $14: their contacts, $15: the contacts that are locked, $16: those
-# of $11 whose persons were erased, $17: custom fields that exist no more
+# of $11 whose persons were erased, $17: custom fields that exist no more, $18: the times of what is new
 _INCOMING: LiteralString = (
     """
 with matched as materialized (  -- each row that counts, beside the contact that it is about
@@ -151,12 +153,12 @@ with matched as materialized (  -- each row that counts, beside the contact that
             when c.contact_id is null then coalesce(r.custom_fields - $17::text[], '{}')
             else coalesce(c.custom_fields || (r.custom_fields - $17::text[]), c.custom_fields)
         end as custom_fields,
-        coalesce(case when c.contact_id is null then r.phone_numbers else """
+        coalesce("""
     + PHONES
-    + """ end, '[]') as phone_numbers,
-        coalesce(case when c.contact_id is null then r.street_addresses else """
+    + """, '[]') as phone_numbers,
+        coalesce("""
     + ADDRESSES
-    + """ end, '[]') as street_addresses,
+    + """, '[]') as street_addresses,
         coalesce(c.notes, '[]') as notes,
         c.contact_id is not null and """
     + _differs("$17::text[]")
@@ -385,6 +387,8 @@ async def merge(
     """
     ids = list(list_ids)
     no_fields = [str(one) for one in gone]
+    now = act.now.replace(microsecond=0)
+    times = msgspec.json.encode({"created_at": now, "updated_at": now}).decode()
     while True:
         found = (
             _NOBODY
@@ -419,6 +423,7 @@ async def merge(
             found.locked,
             erased,
             no_fields,
+            times,
         )
         if any(row["strange"] for row in merged):
             continue

@@ -1,104 +1,108 @@
 """How the phone numbers and street addresses of a row meet those of its contact: SQL over `import_row r`, `contact c`.
 
-The rules are those of contacts.subresources. The common cases, nothing there yet and one that is the same, come first.
+A row holds what the file says of each, and no more: its kind with its number, or with the parts of an address. What
+it is given beside, an id and its times, comes when it is merged. The rules are those of contacts.subresources. The
+common cases, nothing there yet and one that is the same, come first.
 """
 
 from __future__ import annotations
 
-from typing import LiteralString
-
-_NOT_SAID_OF_PHONES: LiteralString = "'{phone_number_id,created_at,updated_at,create_source}'::text[]"
-_NOT_SAID_OF_ADDRESSES: LiteralString = "'{street_address_id,created_at,updated_at}'::text[]"
+from typing import LiteralString, NamedTuple
 
 
-def _has(column: LiteralString, not_said: LiteralString) -> LiteralString:
-    """Whether the contact has the phone numbers or street addresses that the row says."""
-    return (
-        "c." + column + " @> case jsonb_array_length(r." + column + ")"
-        " when 1 then jsonb_build_array((r." + column + " -> 0) - " + not_said + ")"
-        " else (select jsonb_agg(i - " + not_said + ") from jsonb_array_elements(r." + column + ") i) end"
-    )
+class _Kept(NamedTuple):
+    """A column of contacts that holds such things."""
 
+    column: LiteralString
+    id: LiteralString
+    at: LiteralString
+    """Before which last digit of their ids they begin; the other digits are those of the row's own id."""
+    new: LiteralString
+    """What a new one says beside its times, and a changed one."""
+    changed: LiteralString
 
-HAS_PHONES: LiteralString = _has("phone_numbers", _NOT_SAID_OF_PHONES)
-HAS_ADDRESSES: LiteralString = _has("street_addresses", _NOT_SAID_OF_ADDRESSES)
+    @property
+    def has(self) -> LiteralString:
+        """Whether the contact has what the row says."""
+        return "c." + self.column + " @> r." + self.column
 
-PHONES: LiteralString = (
-    """
-case
-    when r.phone_numbers is null then c.phone_numbers
-    when c.phone_numbers = '[]' then r.phone_numbers
-    when """
-    + HAS_PHONES
-    + """ then c.phone_numbers
-    when jsonb_array_length(c.phone_numbers) = 1 and jsonb_array_length(r.phone_numbers) = 1 then case
-        when c.phone_numbers #> '{0,kind}' <> r.phone_numbers #> '{0,kind}' then c.phone_numbers || r.phone_numbers
-        else jsonb_build_array(
-            (c.phone_numbers -> 0) || ((r.phone_numbers -> 0) - '{phone_number_id,created_at,create_source}'::text[])
-                || jsonb_build_object('update_source', r.phone_numbers #> '{0,create_source}'))
-        end
-    else (
-        select jsonb_agg(
-            coalesce(
-                e.item || (i.item - '{phone_number_id,created_at,create_source}'::text[])
-                    || jsonb_build_object('update_source', i.item -> 'create_source'),
-                e.item, i.item)
-            order by e.position, i.position)
-        from (
-            select item, kind, position, case when not said then
-                row_number() over (partition by kind, said order by position) end as place
+    def merged(self, times: LiteralString) -> LiteralString:
+        """What the contact has then; `times` are {created_at, updated_at} of what is new, as jsonb."""
+        return (
+            "case when r."
+            + self.column
+            + " is null then c."
+            + self.column
+            + " when c.contact_id is null or c."
+            + self.column
+            + " = '[]' then case jsonb_array_length(r."
+            + self.column
+            + ") when 1 then jsonb_build_array("
+            + self._made("r." + self.column + " -> 0", "1", times)
+            + ") else (select jsonb_agg("
+            + self._made("item", "position", times)
+            + " order by position) from jsonb_array_elements(r."
+            + self.column
+            + ") with ordinality i(item, position)) end when "
+            + self.has
+            + " then c."
+            + self.column
+            + " when jsonb_array_length(c."
+            + self.column
+            + ") = 1 and jsonb_array_length(r."
+            + self.column
+            + ") = 1 and c."
+            + self.column
+            + " #> '{0,kind}' = r."
+            + self.column
+            + " #> '{0,kind}' then jsonb_build_array("
+            + self._written("c." + self.column + " -> 0", "r." + self.column + " -> 0", times)
+            + ") else (select jsonb_agg(coalesce("
+            + self._written("e.item", "i.item", times)
+            + ", e.item, "
+            + self._made("i.item", "i.position", times)
+            + """) order by e.position, i.position)
             from (
-                select item, item ->> 'kind' as kind, position, r.phone_numbers @> jsonb_build_array(
-                    jsonb_build_object('kind', item -> 'kind', 'phone_number', item -> 'phone_number')) as said
-                from jsonb_array_elements(c.phone_numbers) with ordinality e(item, position)) e
-        ) e
-        full join (  -- each new number takes the place of one of its kind that the row does not say
-            select item, item ->> 'kind' as kind, position,
-                row_number() over (partition by item ->> 'kind' order by position) as place
-            from jsonb_array_elements(r.phone_numbers) with ordinality i(item, position)
-            where not c.phone_numbers @> jsonb_build_array(item - """
-    + _NOT_SAID_OF_PHONES
-    + """)
-        ) i on i.kind = e.kind and i.place = e.place)
-end"""
-)
+                select item, kind, position, case when not said then
+                    row_number() over (partition by kind, said order by position) end as place
+                from (
+                    select item, item ->> 'kind' as kind, position, exists (
+                        select from jsonb_array_elements(r."""
+            + self.column
+            + ") i where item @> i) as said from jsonb_array_elements(c."
+            + self.column
+            + """) with ordinality e(item, position)) e
+            ) e
+            full join (  -- each that is not there takes the place of one of its kind that the row does not say
+                select item, item ->> 'kind' as kind, position,
+                    row_number() over (partition by item ->> 'kind' order by position) as place
+                from jsonb_array_elements(r."""
+            + self.column
+            + ") with ordinality i(item, position) where not c."
+            + self.column
+            + """ @> jsonb_build_array(item)
+            ) i on i.kind = e.kind and i.place = e.place)
+        end"""
+        )
 
-ADDRESSES: LiteralString = (
-    """
-case
-    when r.street_addresses is null then c.street_addresses
-    when c.street_addresses = '[]' then r.street_addresses
-    when """
-    + HAS_ADDRESSES
-    + """ then c.street_addresses
-    when jsonb_array_length(c.street_addresses) = 1 and jsonb_array_length(r.street_addresses) = 1 then case
-        when c.street_addresses #> '{0,kind}' <> r.street_addresses #> '{0,kind}'
-            then c.street_addresses || r.street_addresses
-        else jsonb_build_array(
-            (c.street_addresses -> 0) || ((r.street_addresses -> 0) - '{street_address_id,created_at}'::text[]))
-        end
-    else (
-        select jsonb_agg(
-            coalesce(e.item || (i.item - '{street_address_id,created_at}'::text[]), e.item, i.item)
-            order by e.position, i.position)
-        from (
-            select item, kind, position, case when not said then
-                row_number() over (partition by kind, said order by position) end as place
-            from (
-                select item, item ->> 'kind' as kind, position, exists (
-                    select from jsonb_array_elements(r.street_addresses) i
-                    where item @> (i - """
-    + _NOT_SAID_OF_ADDRESSES
-    + """)) as said
-                from jsonb_array_elements(c.street_addresses) with ordinality e(item, position)) e
-        ) e
-        full join (  -- each address that is not there changes one of its kind that the row does not say
-            select item, item ->> 'kind' as kind, position,
-                row_number() over (partition by item ->> 'kind' order by position) as place
-            from jsonb_array_elements(r.street_addresses) with ordinality i(item, position)
-            where not c.street_addresses @> jsonb_build_array(item - """
-    + _NOT_SAID_OF_ADDRESSES
-    + """)
-        ) i on i.kind = e.kind and i.place = e.place)
-end"""
+    def _made(self, item: LiteralString, position: LiteralString, times: LiteralString) -> LiteralString:
+        last = "to_hex(" + self.at + " + " + position + ")"
+        own = "'" + self.id + "', left(r.contact_id::text, 35) || " + last
+        return "jsonb_build_object(" + own + self.new + ") || " + times + " || (" + item + ")"
+
+    def _written(self, old: LiteralString, new: LiteralString, times: LiteralString) -> LiteralString:
+        parts = "((" + old + ") || (" + new + ") || (" + times + " - 'created_at')"
+        return parts + self.changed + ")"
+
+
+_PHONES = _Kept(
+    "phone_numbers",
+    "phone_number_id",
+    "0",
+    ", 'create_source', 'Account'",
+    """ || '{"update_source": "Account"}'""",
 )
+_ADDRESSES = _Kept("street_addresses", "street_address_id", "7", "", "")
+
+HAS_PHONES, HAS_ADDRESSES = _PHONES.has, _ADDRESSES.has
+PHONES, ADDRESSES = _PHONES.merged("$18::jsonb"), _ADDRESSES.merged("$18::jsonb")
