@@ -26,7 +26,7 @@ from everlist.core.activities import Job
 from everlist.core.contacts import Act
 from everlist.core.contacts.apply import CONSEQUENCES
 from everlist.core.imports import merge
-from everlist.core.imports.job import CHUNK, analyze, read_rows
+from everlist.core.imports.job import ANALYZED, CHUNK, analyze, read_rows
 from everlist.db import open_database
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ async def _merged(everlist: Server, activity_id: UUID, list_id: UUID, chunk: int
         act = _act(activity)
         await db.write(lambda tx: read_rows(Job(tx, db, activity, act)))
         await _merge(db, activity, list_id, range(1, chunk + 1), metered=True)
-        await db.write(analyze)
+        await db.write(lambda tx: analyze(tx, before=0, created=ANALYZED, done=False))
         first = chunk + 1
         rounds: list[Round] = []
         foldings: list[float] = []

@@ -109,6 +109,7 @@ async def read_rows(job: Job) -> Progress:
         return Progress(position, done=False)
     # By their numbers, rows of different chunks may be about one contact: then one strand takes all.
     position |= {f"next{n}": 1 + n * CHUNK for n in range(1 if reading.has_numbers else STRANDS)}
+    position["chunk"] = CHUNK  # stays as it is for this import, whoever goes on with it
     counts = {"items_total_count": reading.rows + reading.header_rows}
     return Progress(
         position, done=False, percent_done=5, counts=counts, errors=reading.remarks + reading.errors
@@ -154,7 +155,7 @@ async def _merge(job: Job) -> Progress:
         return Progress({}, done=True)
     n = left[0] if job.strand is None else job.strand
     first: int = position[f"next{n}"]
-    last = min(first + CHUNK - 1, rows)
+    last = min(first + position["chunk"] - 1, rows)
     live = await lists.lock_live(tx, activity.account_id, request.list_ids)
     gone = await fields_gone(job)
     merged = await merge(
@@ -168,7 +169,7 @@ async def _merge(job: Job) -> Progress:
         expect_new=position.get(f"expect_new{n}", position.get("expect_new0", False)),
     )
     counts = counted(merged)
-    following = first + CHUNK * sum(f"next{one}" in position for one in range(STRANDS))
+    following = first + position["chunk"] * sum(f"next{one}" in position for one in range(STRANDS))
     done = left == [n] and job.strand is None and following > rows
     await analyze(tx, before=created, created=created + counts["created"], done=done)
     errors = [*no_longer("list", set(request.list_ids) - live), *no_longer("custom field", gone)]
