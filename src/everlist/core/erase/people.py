@@ -10,14 +10,14 @@ import asyncio
 import hashlib
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, LiteralString
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import msgspec
 
 from everlist import erase_ledger
 from everlist.core import contacts, outbox, receipts, suppression
-from everlist.core.contacts.apply import Edit, edit
+from everlist.core.contacts.apply import DELETED, edit
 from everlist.core.erase.places import PLACES, Place
 from everlist.core.ids import NO_ID
 from everlist.core.imports import upload
@@ -46,13 +46,6 @@ class Subject(msgspec.Struct, frozen=True):
     spellings: tuple[str, ...] = ()
     """Of an address that no contact has: how it stands in texts."""
     hashes: tuple[erase_ledger.Hashed, ...] = ()
-
-
-_LISTS_OF: LiteralString = (
-    "array(select m.list_id from list_membership m where m.account_id = c.account_id"
-    " and m.contact_id = c.contact_id order by m.list_id)"
-)
-_DELETED = Edit(deleted_at="$2::timestamptz", lists_removed=_LISTS_OF)
 
 
 async def erase(
@@ -89,7 +82,7 @@ async def _delete(tx: Transaction, account_id: UUID, contact_ids: Sequence[UUID]
         for contact_id in contact_ids:
             await contacts.delete(tx, account_id, contact_id, act=act)
         return
-    await edit(tx, account_id, contact_ids, _DELETED, act)
+    await edit(tx, account_id, contact_ids, DELETED, act)
     await tx.execute(
         "delete from before_image where account_id = $1 and activity_id = $2", account_id, act.activity_id
     )

@@ -11,6 +11,7 @@ from everlist.core import activities, lists, suppression, tags
 from everlist.core.activities import Job, Progress
 from everlist.core.contacts.apply import CONSEQUENCES
 from everlist.core.contacts.model import MAX_CUSTOM_FIELDS, MAX_LISTS, MAX_TAGS
+from everlist.core.contacts.select import lock
 from everlist.core.ids import NO_ID
 from everlist.core.imports.merge import OUTCOMES
 from everlist.core.undo.definitions import definitions_back
@@ -140,12 +141,7 @@ async def _lock(tx: Transaction, account_id: UUID, activity_id: UUID, chunk: int
         return
     await lists.lock_live(tx, account_id, named["lists"])
     await tags.lock_existing(tx, account_id, named["tags"])
-    await tx.execute(
-        "select count(*) from (select from contact where account_id = $1 and contact_id = any($2)"
-        " order by contact_id for no key update) locked",
-        account_id,
-        named["contacts"],
-    )
+    await lock(tx, account_id, named["contacts"])
 
 
 async def _refused(job: Job, undone: UUID, chunk: int) -> list[str]:
