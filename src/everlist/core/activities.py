@@ -214,40 +214,19 @@ _HOLDS: LiteralString = (
     " or exists (select from import_outcome o where o.account_id = $1 and o.activity_id = a.activity_id)"
     " or exists (select from import_report r where r.account_id = $1 and r.activity_id = a.activity_id))"
 )
+
+
+def _piece(table: LiteralString, key: LiteralString) -> LiteralString:
+    what: LiteralString = "from " + table + " where account_id = $1 and activity_id = $2"
+    first = "select " + key + " " + what + " order by " + key + " limit $3"
+    gone = "delete " + what + " and " + key + " in (" + first + ") returning null"
+    return "with gone as (" + gone + ") select count(*) from gone"
+
+
 _PIECES: tuple[tuple[LiteralString, int], ...] = (
-    (
-        """
-        with gone as (
-            delete from before_image where account_id = $1 and activity_id = $2 and chunk in (
-                select chunk from before_image where account_id = $1 and activity_id = $2 order by chunk limit $3)
-            returning chunk
-        )
-        select count(*) from gone
-        """,
-        10,
-    ),
-    (
-        """
-        with gone as (
-            delete from import_outcome where account_id = $1 and activity_id = $2 and first_row in (
-                select first_row from import_outcome where account_id = $1 and activity_id = $2 order by first_row limit $3)
-            returning first_row
-        )
-        select count(*) from gone
-        """,
-        10,
-    ),
-    (
-        """
-        with gone as (
-            delete from import_report where account_id = $1 and activity_id = $2 and row_number in (
-                select row_number from import_report where account_id = $1 and activity_id = $2 order by row_number limit $3)
-            returning row_number
-        )
-        select count(*) from gone
-        """,
-        10_000,
-    ),
+    (_piece("before_image", "chunk"), 10),
+    (_piece("import_outcome", "first_row"), 10),
+    (_piece("import_report", "row_number"), 10_000),
 )
 """What takes a piece of what an activity holds, and how many rows that is; the first two have thousands in each."""
 
@@ -368,6 +347,11 @@ class Job(msgspec.Struct, frozen=True):
     act: Act
     strand: int | None = None
     """Which of the activity's strands this is a chunk of, where several run at once."""
+
+
+def is_forgotten(activity: Activity, *, now: datetime) -> bool:
+    """Whether what became of the activity's rows, and what they were before, is kept no more."""
+    return activity.completed_at is not None and activity.completed_at < now - UNDO_WINDOW
 
 
 class Unusable(EverlistError):

@@ -53,8 +53,8 @@ async def get_rows(call: Call) -> Response:
     """
     activity_id = call.path_id("activity_id")
     wanted = call.query().words("outcome", tuple(outcomes.OUTCOMES.values()))
-    ended = (await activities.get(call.db, call.account_id, activity_id)).completed_at
-    if ended is not None and ended < call.now - activities.UNDO_WINDOW:
+    activity = await activities.get(call.db, call.account_id, activity_id)
+    if activities.is_forgotten(activity, now=call.now):
         days = activities.UNDO_WINDOW.days
         message = f"the activity ended more than {days} days ago, and its rows are not kept longer"
         raise NotFound(message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from everlist.core.activities import UNDO_WINDOW
+from everlist.core.activities import UNDO_WINDOW, is_forgotten
 from everlist.errors import Conflict
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def refuse_forgotten(activity: Activity, *, now: datetime) -> None:
     """Raises Conflict where what the activity changed is not kept any more."""
-    if activity.completed_at is not None and activity.completed_at < now - UNDO_WINDOW:
+    if is_forgotten(activity, now=now):
         message = f"the activity ended more than {UNDO_WINDOW.days} days ago, and what it changed is not kept longer"
         raise Conflict(message)
 
