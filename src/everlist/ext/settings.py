@@ -26,7 +26,9 @@ async def change_settings(call: Call) -> Response:
     change = await call.body(accounts.SettingsChange)
 
     async def operation(tx: Transaction) -> accounts.AccountSettings:
-        if change.time_zone is msgspec.UNSET:
+        await accounts.lock(tx, call.account_id)
+        before = await accounts.settings(tx, call.account_id)
+        if change.time_zone in (msgspec.UNSET, before.time_zone):
             return await accounts.change_settings(tx, call.account_id, change)
         await usage.fold_all(tx, call.account_id)
         changed = await accounts.change_settings(tx, call.account_id, change)
