@@ -74,8 +74,8 @@ create unlogged table import_row (
     birthday_day smallint,
     anniversary date,
     custom_fields jsonb,                    -- what is null was not in the file, or empty there
-    phone_numbers jsonb,                    -- whole model.Phone objects
-    street_addresses jsonb,                 -- whole model.StreetAddress objects
+    phone_numbers jsonb,                    -- what the file says of each: kind, phone_number
+    street_addresses jsonb,                 -- what the file says of each: kind and its parts
     problem text,                           -- why the row is rejected; email is then what stood there
     correctable boolean not null default false,
     superseded_by integer,                  -- the line of a later row with the same address
