@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from tests.conftest import Api, Sql
+from everlist import receipt
+from tests.conftest import SECRET_KEY, Api, Sql
 from tests.v3.bulk import Work, queued
 from tests.v3.helpers import email, new_field, new_list, new_tag, post_contact, put_contact, sms
 
@@ -118,3 +119,16 @@ def erase_many(api: Api, **body: Any) -> str:
 
 def ids(*texts: str) -> list[UUID]:
     return [UUID(text) for text in texts]
+
+
+KEYS = receipt.public_keys(SECRET_KEY.encode())
+
+
+def read(erasure: Any) -> receipt.Receipt:
+    """The receipt of an erasure, which is signed."""
+    return receipt.verify(erasure["receipt"], KEYS)
+
+
+def places(items: tuple[receipt.Removed, ...]) -> dict[str, int]:
+    """How much of what a receipt names."""
+    return {item.place: item.count for item in items}
