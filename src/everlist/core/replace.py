@@ -218,7 +218,16 @@ async def _switch(
     errors = no_longer("custom field", gone)
     for first in range(1, rows + 1, CHUNK):
         last = min(first + CHUNK - 1, rows)
-        merged = await merge(tx, account_id, [list_id], first=first, last=last, gone=gone, act=job.act)
+        merged = await merge(
+            tx,
+            account_id,
+            [list_id],
+            first=first,
+            last=last,
+            gone=gone,
+            act=job.act,
+            opt_outs=activity.position["opt_outs"],
+        )
         created = counts["created"]
         counts.update(counted(merged))
         errors += merged.errors

@@ -330,7 +330,8 @@ CREATE UNLOGGED TABLE import_row (
     problem text,
     correctable boolean DEFAULT false NOT NULL,
     superseded_by integer,
-    keys text[]
+    keys text[],
+    opted_out boolean DEFAULT false NOT NULL
 );
 
 ALTER TABLE ONLY import_row ALTER COLUMN account_id SET (n_distinct=50);

@@ -24,7 +24,7 @@ from everlist.core.contacts.identity import MAX_EMAIL, parse_email
 from everlist.core.contacts.model import MAX_CUSTOM_FIELDS, MAX_NAME, MAX_PHONES, MAX_STREET_ADDRESSES
 from everlist.core.custom_fields import MAX_VALUE
 from everlist.core.imports import values
-from everlist.core.imports.names import ADDRESS_PARTS, ADDRESSES, CORE, NAMES, PHONES, ColumnNames
+from everlist.core.imports.names import ADDRESS_PARTS, ADDRESSES, CORE, NAMES, PHONES, STATUSES, ColumnNames
 from everlist.core.imports.values import NULL, FieldColumn, Refused
 from everlist.core.places import country_name, state_name
 from everlist.errors import Invalid
@@ -44,6 +44,7 @@ _MAX_IGNORED = 100
 _MAX_KNOWN = 4096
 _MAX_LOCAL = 64
 _MAX_DOMAINS = 1 << 16
+_UNSUBSCRIBED = "unsubscribed"
 _NO_BIRTHDAY = f"{NULL}\t{NULL}"
 _NUMBER = re.compile(r"[+(]*\d[\d ()./+-]*(?:(?:x|ext\.?) *\d+)?", re.ASCII | re.IGNORECASE)
 _MIN_DIGITS = 3
@@ -64,7 +65,9 @@ class Staged(msgspec.Struct, gc=False):
     email_key: str | None
     sms_number: str | None
     line: bytes
-    """Its line of COPY text, from row_number to street_addresses, without the line end."""
+    """Its line of COPY text, from row_number to opted_out, without the line end."""
+    opted_out: bool = False
+    """Whether the file says that its person has unsubscribed."""
 
 
 class Rejected(msgspec.Struct, gc=False):
@@ -113,6 +116,7 @@ class Columns:
         self.custom_field_ids = [field.custom_field_id for field in fields.values()]
         """The custom fields that have a column."""
         self._fields = [FieldColumn(at[name], field) for name, field in fields.items()]
+        self._statuses = [at[name] for name in STATUSES if name in at]
         self._simple_domains: set[str] = set()
         self._phones = [
             (at[name], name, f'","kind":"{kind}"}}') for name, kind in PHONES.items() if name in at
@@ -222,13 +226,16 @@ class Columns:
         custom_fields = self._custom_fields(cells, plain=plain) if self._fields else NULL
         phones = self._phone_numbers(cells, plain=plain) if self._phones else NULL
         addresses = self._street_addresses(cells, plain=plain) if self._addresses else NULL
+        opted_out = any(cells[place].casefold() == _UNSUBSCRIBED for place in self._statuses)
         # The last digit is 0, as others tell the ids of what the contact holds from its own.
         line = (
             f"{row_number}\t{line_number}\t{str(uuid7())[:-1]}0\t{email or NULL}\t{email_key or NULL}\t{sms or NULL}\t{channel}"
             f"\t{first or NULL}\t{last or NULL}\t{job or NULL}\t{company or NULL}\t{birthday}\t{anniversary or NULL}"
-            f"\t{custom_fields}\t{phones}\t{addresses}"
+            f"\t{custom_fields}\t{phones}\t{addresses}\t{'t' if opted_out else 'f'}"
         )
-        return Staged(row_number, line_number, email_key or None, sms or None, line.encode())
+        return Staged(
+            row_number, line_number, email_key or None, sms or None, line.encode(), opted_out=opted_out
+        )
 
     def _is_simple(self, email: str) -> bool:
         """Whether parse_email would leave the address as it is, as far as a domain that it left so shows."""

@@ -104,6 +104,7 @@ async def read_rows(job: Job) -> Progress:
     position: dict[str, object] = {
         "rows": reading.rows,
         "fields": [str(one) for one in reading.custom_field_ids],
+        "opt_outs": reading.has_opt_outs,
     }
     if "rows" in activity.position:  # read again after a crash: what was counted stays counted
         return Progress(position, done=False)
@@ -167,6 +168,7 @@ async def _merge(job: Job) -> Progress:
         gone=gone,
         act=job.act,
         expect_new=position.get(f"expect_new{n}", position.get("expect_new0", False)),
+        opt_outs=position["opt_outs"],
     )
     counts = counted(merged)
     following = first + position["chunk"] * sum(f"next{one}" in position for one in range(STRANDS))

@@ -3,6 +3,9 @@
 An existing contact changes only in what its row holds; its permission never changes. A deleted one comes
 back. One that unsubscribed is updated but put on no list and not brought back: its row is held back, and so
 is a row that brings a suppressed address or number, which writes nothing. Nor does a row that changes nothing.
+
+Where the file says that a person has unsubscribed, as an export does, the row is held back too. An address that no
+contact has is remembered as that of one who unsubscribed, so that the next file cannot bring it as a new one.
 """
 
 from __future__ import annotations
@@ -92,7 +95,7 @@ _COMPARE: LiteralString = (
 with compared as materialized (
     select r.row_number, r.line_number, r.email_key is null as by_number, c.contact_id,
         c.deleted_at is null and coalesce(c.permission, c.sms_permission) is distinct from 'unsubscribed'
-        and not """
+        and not r.opted_out and not """
     + _differs("$6::text[]")
     + """
         and (r.sms_number is null or c.sms_number = r.sms_number)
@@ -138,7 +141,7 @@ _INCOMING: LiteralString = (
     """
 with matched as materialized (  -- each row that counts, beside the contact that it is about
     select r.row_number, r.line_number, r.contact_id as new_id, r.email as new_email, r.email_key as new_email_key,
-        r.sms_number as new_sms_number, r.sms_channel as new_sms_channel,
+        r.sms_number as new_sms_number, r.sms_channel as new_sms_channel, r.opted_out,
         c.contact_id, c.created_at, c.deleted_at, c.create_source, c.update_source,
         c.email, c.email_key, c.email_created_at, c.email_updated_at, c.permission, c.opt_in_source, c.opt_in_at,
         c.opt_out_source, c.opt_out_at, c.opt_out_reason, c.confirmed_at, c.sms_number, c.sms_permission, c.sms_channel,
@@ -195,7 +198,7 @@ judged as (
                 and not suppressed then 'on more than 50 lists'
         end as refused,
         coalesce(coalesce(permission, case when new_email is null then sms_permission end) = 'unsubscribed', false)
-            or suppressed as held,
+            or suppressed or opted_out as held,
         differs or phone_numbers is distinct from phones_before or street_addresses is distinct from addresses_before
             as new_values
     from matched
@@ -337,6 +340,8 @@ reported as (
             when outcome <> 'h' then number_problem
             when not k.known then 'the address is suppressed: its person was erased'
             when suppressed then 'the address is suppressed: its person unsubscribed'
+            when permission is distinct from 'unsubscribed' and opted_out
+                then 'the file says that the contact has unsubscribed'
             else 'the contact has unsubscribed' end,
         case when k.known then coalesce(new_email, new_sms_number) end,
         case when k.known then k.keys else '{}' end
@@ -379,16 +384,20 @@ async def merge(
     act: Act,
     gone: Sequence[UUID] = (),
     expect_new: bool = False,
+    opt_outs: bool = False,
 ) -> Merged:
     """Merge the rows `first` to `last` of the activity of `act`, without values of the custom fields `gone`.
 
-    With `expect_new` it is tried first as if no row had a contact yet, which saves looking for them.
+    With `expect_new` it is tried first as if no row had a contact yet, which saves looking for them. `opt_outs` says
+    that of some persons of the file it is said there that they have unsubscribed.
     Raises InTheWay where a person was erased, or an opt-out remembered, in the middle.
     """
     ids = list(list_ids)
     no_fields = [str(one) for one in gone]
     now = act.now.replace(microsecond=0)
     times = msgspec.json.encode({"created_at": now, "updated_at": now}).decode()
+    if opt_outs:
+        await _remember(tx, account_id, first, last, act)
     while True:
         found = (
             _NOBODY
@@ -491,6 +500,27 @@ async def _find(
         found = _Found([], [], [], found.unchanged + found.locked, by_number=True)
     await lock(tx, account_id, found.locked)
     return found
+
+
+async def _remember(tx: Transaction, account_id: UUID, first: int, last: int, act: Act) -> None:
+    """Remember those who have unsubscribed, as the file says, and are on no contact."""
+    rows = await tx.rows(
+        "select r.email_key from import_row r where r.account_id = $1 and r.activity_id = $2"
+        " and r.row_number between $3 and $4 and r.opted_out and r.superseded_by is null and r.problem is null"
+        " and r.email_key is not null and not exists ("
+        "select from contact c where c.account_id = (select $1::uuid) and c.email_key = r.email_key)",
+        account_id,
+        act.activity_id,
+        first,
+        last,
+    )
+    hashes = (
+        suppression.address_hmac(act.hash_key, account_id, suppression.EMAIL, row["email_key"])
+        for row in rows
+    )
+    dates = dict.fromkeys(hashes, act.now)
+    if dates:
+        await suppression.add_all(tx, account_id, suppression.EMAIL, dates, reason=suppression.UNSUBSCRIBE)
 
 
 async def _suppressed(

@@ -16,6 +16,8 @@ CORE = (
     *("email", "sms_number", "sms_consent_date", *NAMES),
     *("birthday_month", "birthday_day", "birthday", "anniversary"),
 )
+STATUSES = ("email_status", "email_permission_status")
+"""The columns in which an export says who has unsubscribed."""
 PHONES = {
     "phone": "other",
     "home_phone": "home",
@@ -39,6 +41,8 @@ _SPELLINGS = {
     "birthday_day": ("birthday day",),
     "birthday": ("birthday",),
     "anniversary": ("anniversary",),
+    "email_status": ("email status",),
+    "email_permission_status": ("email permission status",),
 }
 _PART_SPELLINGS = {
     "street": ("street", "street address", "street address line 1", "address line 1"),

@@ -24,11 +24,11 @@ COLUMNS: tuple[LiteralString, ...] = (
     *("account_id", "activity_id", "row_number", "line_number", "contact_id", "email", "email_key"),
     *("sms_number", "sms_channel", "first_name", "last_name", "job_title", "company_name"),
     *("birthday_month", "birthday_day", "anniversary", "custom_fields", "phone_numbers", "street_addresses"),
-    *("problem", "correctable", "keys"),
+    *("opted_out", "problem", "correctable", "keys"),
 )
 """The columns of import_row as they are copied."""
 _COPY_BYTES = 1 << 16  # fits into a socket: the server reads these rows while the next are made
-_NULLS = b"\t\\N" * 13  # email_key to street_addresses
+_NULLS = b"\t\\N" * 13 + b"\tf"  # email_key to street_addresses, and opted_out
 _NO_CONTACT = b"00000000-0000-0000-0000-000000000000"
 _MAX_NAMES_SHOWN = 50
 _MAX_NAME_SHOWN = 80
@@ -60,6 +60,8 @@ class Reading:
         self.header_rows = 0
         self.has_numbers = False
         """Whether a row has an SMS number."""
+        self.has_opt_outs = False
+        """Whether the file says of anybody that they have unsubscribed."""
         self.custom_field_ids: Sequence[UUID] = ()
         """The custom fields that rows may have values of."""
         self.remarks: list[str] = []
@@ -192,6 +194,8 @@ class Reading:
         if isinstance(one, Staged):
             if one.sms_number is not None:
                 self.has_numbers = True
+            if one.opted_out:
+                self.has_opt_outs = True
             return self._prefix + one.line + b"\t\\N\tf\t\\N\n"
         if len(self.errors) < MAX_ERRORS:
             self.errors.append(f"Line {one.line_number}: {one.reason}")
