@@ -156,8 +156,8 @@ class Worker:
         self._erase_ledger = erase_ledger
         self._mail_folder = mail_folder
         self._woken = asyncio.Event()
-        self._losses: Counter[UUID] = Counter()
-        """By activity, how often its next chunk has lost the database."""
+        self._losses: Counter[tuple[UUID, int]] = Counter()
+        """By activity and strand, how often its next chunk has lost the database."""
 
     def wake(self) -> None:
         """There is work, or it is time to stop."""
@@ -203,28 +203,28 @@ class Worker:
         if account_id is None:
             return False
         beating = asyncio.create_task(self._beat(account_id, me))
-        activity: Activity | None = None
         try:
             activity = await self._db.write(lambda tx: activities.take_next(tx, account_id, me, now=_now()))
             if activity is None:
                 pass
-            elif self._losses[activity.activity_id] >= LOSSES:  # it may be what takes the database down
+            elif self._has_lost(activity):  # it may be what takes the database down
                 why = f"the database did not answer, {LOSSES} times in a row"
-                await self._tidy(await self._fail(activity, me, f"the activity could not go on: {why}"))
+                await self._fail(activity, me, f"the activity could not go on: {why}")
             else:
                 await self._run(activity, me)
-        except Unavailable:
-            if activity is not None:
-                self._losses[activity.activity_id] += 1
-            raise
         except NotMine:
             log.warning("another worker took the activity over", account_id=str(account_id))
         finally:
             beating.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await beating
+        await self._tidy(account_id)
         await self._db.write(lambda tx: activities.release(tx, account_id, me, now=_now()))
         return True
+
+    def _has_lost(self, activity: Activity) -> bool:
+        lost = (n for (activity_id, _), n in self._losses.items() if activity_id == activity.activity_id)
+        return max(lost, default=0) >= LOSSES
 
     async def _run(self, activity: Activity, me: UUID) -> None:
         log.info("activity begins", activity_id=str(activity.activity_id), kind=activity.kind)
@@ -236,7 +236,7 @@ class Worker:
             "activity ends", activity_id=str(activity.activity_id), kind=activity.kind, state=activity.state
         )
         if activity.state != activities.PROCESSING:
-            await self._tidy(activity)
+            self._forget_losses(activity)
 
     async def _run_strands(self, activity: Activity, me: UUID) -> Activity:
         """Run the strands of an activity side by side until they have no chunk left, or the activity ends."""
@@ -263,6 +263,8 @@ class Worker:
     async def _next(self, activity: Activity, me: UUID, strand: int | None = None) -> Activity:
         """Do the next chunk, several times where something is in its way; the activity then, which may have failed."""
         failures = conflicts = 0
+        strands = _strands(activity) if strand is None else (strand,)
+        losses = activity.activity_id, strands[0] if strands else 0
         while not self._stop.is_set():
             try:
                 after = await self._chunk(activity, me, strand)
@@ -276,6 +278,8 @@ class Worker:
                 await _wait(self._stop, 0.2)
             except Exception as error:  # whatever it is, the account's queue goes on
                 lost = isinstance(error, Unavailable) and not isinstance(error, DiskFull)
+                if lost:
+                    self._losses[losses] += 1
                 if lost or isinstance(error, NotMine):
                     raise
                 failures += 1
@@ -291,7 +295,7 @@ class Worker:
                     return await self._fail(activity, me, f"the activity could not go on: {why}")
                 await _wait(self._stop, 0.2 * 2**failures)
             else:
-                del self._losses[activity.activity_id]
+                del self._losses[losses]
                 return after
         return activity
 
@@ -317,15 +321,26 @@ class Worker:
     async def _fail(self, activity: Activity, me: UUID, reason: str) -> Activity:
         log.info("activity fails", activity_id=str(activity.activity_id), kind=activity.kind)
         failed = await self._db.write(lambda tx: activities.fail(tx, activity, me, reason, now=_now()))
-        del self._losses[activity.activity_id]
+        self._forget_losses(activity)
         return failed
 
-    async def _tidy(self, activity: Activity) -> None:
-        """Take away now, not only at the next sweep, what an import was read from and into."""
-        with contextlib.suppress(Unavailable):
-            rows = await upload.sweep(self._db, activity.account_id, before=_now() - timedelta(days=1))
-            if rows >= VACUUMED:
-                await upload.vacuum(self._db)
+    def _forget_losses(self, activity: Activity) -> None:
+        for one in [one for one in self._losses if one[0] == activity.activity_id]:
+            del self._losses[one]
+
+    async def _tidy(self, account_id: UUID) -> None:
+        """Take away now, not only at the next sweep, what the account's imports that have ended were read from and into.
+
+        Before the lane is given back: if the database is lost, whoever takes the lane over does it.
+        """
+        a_day_ago = _now() - timedelta(days=1)
+        try:
+            rows = await self._db.write(lambda tx: upload.sweep(tx, account_id, before=a_day_ago))
+        except Conflict:
+            log.warning("what ended imports have left stays until the next sweep", account_id=str(account_id))
+            return
+        if rows >= VACUUMED:
+            await upload.vacuum(self._db)
 
     async def _beat(self, account_id: UUID, me: UUID) -> None:
         while True:

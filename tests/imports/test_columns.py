@@ -42,7 +42,7 @@ ROW = (
         "birthday_day",
         "anniversary",
     ),
-    *("custom_fields", "phone_numbers", "street_addresses"),
+    *("custom_fields", "phone_numbers", "street_addresses", "opted_out"),
 )
 
 
@@ -97,16 +97,19 @@ def staged(header: str | list[str], cells: str | list[str], **options: Any) -> d
 
 
 def plainly(row: dict[str, Any]) -> dict[str, Any]:
-    """The row with its JSON decoded by the model, whose ids are checked and taken out."""
+    """The row with its JSON decoded by the model, with what a merge adds: ids and times."""
+    if row.get("opted_out") == "f":
+        del row["opted_out"]
+    added = {"created_at": NOW, "updated_at": NOW}
     if "phone_numbers" in row:
-        phones = decoded(row["phone_numbers"], tuple[Phone, ...])
-        assert all(phone.phone_number_id.version == 7 for phone in phones)
-        row["phone_numbers"] = [msgspec.structs.replace(phone, phone_number_id=NO_ID) for phone in phones]
+        phone_added = {"phone_number_id": NO_ID, "create_source": "Account", **added}
+        row["phone_numbers"] = [
+            msgspec.convert(phone_added | one, Phone) for one in decoded(row["phone_numbers"], list[Any])
+        ]
     if "street_addresses" in row:
-        made = decoded(row["street_addresses"], tuple[StreetAddress, ...])
-        assert all(address.street_address_id.version == 7 for address in made)
         row["street_addresses"] = [
-            msgspec.structs.replace(address, street_address_id=NO_ID) for address in made
+            msgspec.convert({"street_address_id": NO_ID} | added | one, StreetAddress)
+            for one in decoded(row["street_addresses"], list[Any])
         ]
     if "custom_fields" in row:
         row["custom_fields"] = decoded(row["custom_fields"], dict[str, str | list[str]])
@@ -380,17 +383,24 @@ def test_at_most_25_custom_fields_and_3_phone_numbers():
     assert numbers == [phone("1", "other"), phone("2", "work"), phone("3", "other")]
 
 
-def test_the_ids_of_a_row_differ():
-    header = "email|phone|home_phone|mobile_phone|city|work_city|other_city"
-    columns = Columns.of_header(header.split("|"), ())
-    made = [columns.stage(list("1234567"), row_number=1, line_number=1, now=NOW) for _ in range(2)]
-    assert all(isinstance(one, Rejected) for one in made)
-    made = [columns.stage(["a@x.org", *"123456"], row_number=1, line_number=1, now=NOW) for _ in range(200)]
-    ids = [
-        found for one in made if isinstance(one, Staged) for found in re.findall(rb"[0-9a-f-]{36}", one.line)
-    ]
-    assert len(set(ids)) == len(ids) == 200 * 7
-    assert [ids[at] for at in range(0, len(ids), 7)] == sorted(ids[at] for at in range(0, len(ids), 7))
+def test_the_ids_of_rows_ascend_and_leave_the_last_digit_free():
+    columns = Columns.of_header(["email"], ())
+    made = [columns.stage(["a@x.org"], row_number=1, line_number=1, now=NOW) for _ in range(200)]
+    ids = [cells_of(one.line)["contact_id"] or "" for one in made if isinstance(one, Staged)]
+    assert len(set(ids)) == 200
+    assert ids == sorted(ids)
+    assert {one[-1] for one in ids} == {"0"}
+
+
+@pytest.mark.parametrize(
+    ("status", "permission", "opted_out"),
+    [("Unsubscribed", "", "t"), ("", "UNSUBSCRIBED ", "t"), ("Active", "Express", "f"), ("", "", "f")],
+)
+def test_who_has_unsubscribed_in_the_words_of_an_export(status: str, permission: str, opted_out: str):
+    made = stage("email|Email status|Email permission status", f"a@x.org|{status}|{permission}")
+    assert isinstance(made, Staged)
+    assert cells_of(made.line)["opted_out"] == opted_out
+    assert made.opted_out == (opted_out == "t")
 
 
 def test_streets_with_a_second_line_have_one_limit():

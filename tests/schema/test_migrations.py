@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
+import msgspec
 import pytest
 
 import everlist.schema
@@ -114,6 +115,35 @@ def test_activities_that_wait_keep_their_order(
     run(portal, empty_database, insert.format(0, "initialized"))
     rows = run(portal, empty_database, "select activity_id from activity order by queued")
     assert [row["activity_id"].int for row in rows] == [4, 1, 2, 3, 0]
+
+
+def test_an_import_that_was_under_way_goes_on_where_it_was(
+    empty_database: str, portal: BlockingPortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows are read again, in one strand: an earlier version had one place for all chunks."""
+    before = [one for one in migrations() if one[0] < 13]
+    monkeypatch.setattr(runner, "migrations", lambda: iter(before))
+    portal.call(migrate, empty_database)
+    monkeypatch.undo()
+    position = '{"rows": 30000, "next": 10001, "fields": ["x"], "gone": [], "expect_new": true}'
+    run(
+        portal,
+        empty_database,
+        "insert into activity (account_id, activity_id, kind, state, request, position, created_at, updated_at,"
+        " operation) values (gen_random_uuid(), gen_random_uuid(), 'contacts_file_import', 'processing', '{}',"
+        f" '{position}', now(), now(), 'x')",
+        "insert into import_row (account_id, activity_id, row_number, line_number, contact_id)"
+        " select account_id, activity_id, 1, 2, gen_random_uuid() from activity",
+    )
+    portal.call(migrate, empty_database)
+    (row,) = run(portal, empty_database, "select position from activity")
+    assert msgspec.json.decode(row["position"]) == {
+        "rows": 30000,
+        "next0": 10001,
+        "fields": ["x"],
+        "chunk": 10000,
+    }
+    assert run(portal, empty_database, "select from import_row") == []
 
 
 def test_a_newer_schema_is_refused(own_database: str, portal: BlockingPortal) -> None:

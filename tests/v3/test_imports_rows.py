@@ -238,6 +238,24 @@ def test_phones_and_addresses_are_merged_by_their_kind(alice: Api, work: Work) -
     assert home["street_address_id"] == one(before, "street_addresses", "home")["street_address_id"]
 
 
+def test_what_is_new_of_phones_and_addresses_has_an_id_and_a_time_of_its_own(alice: Api, work: Work) -> None:
+    imported(
+        alice,
+        work,
+        "email,home_phone,work_phone,mobile_phone,city,work_city,other_city\n"
+        "ann@example.org,1,2,3,Rome,Bonn,Kiel\nben@example.org,1,,,Rome,,\n",
+    )
+    ids = [by_address(alice, f"{name}@example.org")["contact_id"] for name in ("ann", "ben")]
+    for name in ("ann", "ben"):
+        found = by_address(alice, f"{name}@example.org", "phone_numbers", "street_addresses")
+        for item in (*found["phone_numbers"], *found["street_addresses"]):
+            assert item["created_at"] == item["updated_at"] == found["created_at"]
+            ids.append(item.get("phone_number_id") or item["street_address_id"])
+        assert {phone["create_source"] for phone in found["phone_numbers"]} == {"Account"}
+    assert len(set(ids)) == len(ids) == 10
+    assert {UUID(one).version for one in ids} == {7}
+
+
 def test_limits_of_what_a_contact_has(alice: Api, work: Work, rows: Rows) -> None:
     fields = [new_field(alice, f"F{number}") for number in range(26)]
     person(

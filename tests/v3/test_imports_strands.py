@@ -14,13 +14,13 @@ from anyio.from_thread import BlockingPortal
 from everlist.core import activities
 from everlist.core.activities import Unusable
 from everlist.core.imports import job
-from everlist.db import Database, Unavailable
+from everlist.db import Database, InTheWay, Unavailable
 from everlist.worker import Worker
 from tests.conftest import SECRET_KEY, Api, Sql
 from tests.core.recount import recount
-from tests.v3.bulk import counted, ended
-from tests.v3.helpers import new_list
-from tests.v3.imports import Rows, made, post_file
+from tests.v3.bulk import counted, ended, person
+from tests.v3.helpers import new_field, new_list
+from tests.v3.imports import Rows, made, post_file, post_items
 
 NAMES = tuple("abcdefghij")
 FILE = "email\n" + "".join(f"{name}@example.org\n" for name in NAMES)
@@ -30,6 +30,11 @@ FILE = "email\n" + "".join(f"{name}@example.org\n" for name in NAMES)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Five chunks: the first is merged alone, then two strands have two each."""
     monkeypatch.setattr(job, "CHUNK", 2)
+
+
+@pytest.fixture
+def worker(database: Database) -> Worker:
+    return Worker(database, SECRET_KEY.encode(), asyncio.Event())
 
 
 @pytest.fixture
@@ -69,6 +74,7 @@ def members(api: Api, list_id: str) -> int:
 def test_two_chunks_are_merged_at_once(
     alice: Api, run: Callable[[], Any], rows: Rows, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("everlist.worker.VACUUMED", 1)
     together = Together(monkeypatch, nothing)
     a_list = new_list(alice)
     activity_id = made(post_file(alice, FILE, a_list))
@@ -195,3 +201,135 @@ def test_rows_with_numbers_are_merged_one_chunk_after_the_other(
     assert counted(ended(alice, activity_id))["created"] == 10
     assert most == 1
     recount(sql, alice.account_id)
+
+
+def test_a_worker_that_stops_leaves_both_where_they_are(
+    alice: Api,
+    run: Callable[[], Any],
+    rows: Rows,
+    sql: Sql,
+    database: Database,
+    portal: BlockingPortal,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stop = portal.call(asyncio.Event)
+
+    async def stopped(first: int) -> None:
+        if first == 5:
+            stop.set()
+
+    Together(monkeypatch, stopped)
+    a_list = new_list(alice)
+    activity_id = made(post_file(alice, FILE, a_list))
+    portal.call(Worker(database, SECRET_KEY.encode(), stop).run_one)
+    assert counted(alice.get(f"/activities/{activity_id}").json)["created"] == 6
+    monkeypatch.undo()
+    assert run()
+    done = ended(alice, activity_id)
+    assert counted(done) == {"items_total": 11, "person": 10, "created": 10}
+    assert [row.row for row in rows(done)] == list(range(1, 11))
+    recount(sql, alice.account_id)
+
+
+def test_what_gets_in_the_way_of_one_is_done_again_there_alone(
+    alice: Api, run: Callable[[], Any], rows: Rows, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merge = job.merge
+    times: list[int] = []
+
+    async def in_the_way(*args: Any, **named: Any) -> Any:
+        merged = await merge(*args, **named)
+        times.append(named["first"])
+        if named["first"] == 5 and times.count(5) < 3:
+            raise InTheWay
+        return merged
+
+    monkeypatch.setattr(job, "merge", in_the_way)
+    items = [{"email": f"{name}@example.org"} for name in NAMES]
+    activity_id = made(post_items(alice, items, new_list(alice)))
+    run()
+    done = ended(alice, activity_id)
+    assert sorted(times) == [1, 3, 5, 5, 5, 7, 9]
+    assert counted(done)["created"] == 10
+    assert [row.row for row in rows(done)] == list(range(1, 11))
+    recount(sql, alice.account_id)
+
+
+def test_a_chunk_that_always_loses_the_database_fails_its_import_though_others_do_not(
+    alice: Api, worker: Worker, portal: BlockingPortal, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("everlist.worker.LOSSES", 2)
+    merge = job.merge
+
+    async def losing(*args: Any, **named: Any) -> Any:
+        if named["first"] == 5:
+            raise Unavailable("the connection was lost")
+        return await merge(*args, **named)
+
+    monkeypatch.setattr(job, "merge", losing)
+    activity_id = made(post_file(alice, FILE, new_list(alice)))
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            portal.call(worker.run_one)
+        sql("update lane set claimed_by = null, beat_at = null where account_id = $1", alice.account_id)
+    portal.call(worker.run_one)
+    done = ended(alice, activity_id, "failed")
+    assert "did not answer, 2 times in a row" in done["activity_errors"][0]
+    recount(sql, alice.account_id)
+
+
+def test_the_undo_of_both_leaves_nobody(
+    alice: Api, run: Callable[[], Any], sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_list = new_list(alice)
+    person(alice, "c", first_name="Before")
+    Together(monkeypatch, nothing)
+    file = "email,first_name\n" + "".join(f"{name}@example.org,After\n" for name in NAMES)
+    activity_id = made(post_file(alice, file, a_list))
+    run()
+    ended(alice, activity_id)
+    monkeypatch.undo()
+    assert alice.post(f"/everlist/v1/activities/{activity_id}/undo", None).status == 201
+    run()
+    assert members(alice, a_list) == 0
+    left = alice.get("/contacts").json["contacts"]
+    assert [(one["email_address"]["address"], one["first_name"]) for one in left] == [
+        ("c@example.org", "Before")
+    ]
+    recount(sql, alice.account_id)
+
+
+def test_a_field_can_be_changed_between_chunks_that_overlap(
+    alice: Api, run: Callable[[], Any], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits for the chunks under way comes before the next, and so does not wait for the whole import."""
+    field_id = new_field(alice, "Size")
+    merge = job.merge
+    changed: list[int] = []
+    putting: list[asyncio.Task[Any]] = []
+    waits = (
+        "select exists (select from pg_locks where locktype = 'advisory' and not granted"
+        " and database = (select oid from pg_database where datname = current_database()))"
+    )
+
+    def put() -> int:
+        return alice.put(f"/contact_custom_fields/{field_id}", {"label": "Shoe size"}).status
+
+    async def overlapping(*args: Any, **named: Any) -> Any:
+        merged = await merge(*args, **named)
+        first = named["first"]
+        if first == 3:
+            putting.append(asyncio.create_task(asyncio.to_thread(put)))
+        if first in (3, 5):  # these two stay until the PUT waits for them
+            while not await database.value(waits):
+                assert not (putting and putting[0].done())
+        elif first > 5:
+            changed.append(await putting[0])
+        return merged
+
+    monkeypatch.setattr(job, "merge", overlapping)
+    lines = "".join(f"{name}@example.org,L\n" for name in NAMES)
+    activity_id = made(post_file(alice, "email,cf:size\n" + lines, new_list(alice)))
+    run()
+    assert counted(ended(alice, activity_id))["created"] == 10
+    assert changed == [200, 200]

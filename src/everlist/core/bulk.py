@@ -274,5 +274,6 @@ STRANDS: dict[str, Callable[[Activity], Sequence[int]]] = {
     "contacts_file_import": strands,
     "contacts_json_import": strands,
 }
-"""Tells which strands of an activity have chunks left. A chunk is the next of its strand, which no other strand touches;
-the chunk of no strand comes first, and again when none is left."""
+"""Tells which strands of an activity have chunks left. A chunk is the next of its strand, which no other strand touches.
+The chunk of no strand comes whenever a worker begins or goes on, and when fewer than two strands are left: it takes what
+is next of any."""

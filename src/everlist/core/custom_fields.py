@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 from uuid import UUID
 
 import msgspec
@@ -179,6 +179,7 @@ async def replace(
 
     The name follows the label. Raises NotFound, Invalid and Conflict (the label's name is taken).
     """
+    await _wait_for_chunks(tx, account_id)
     row = await tx.row(
         "select custom_field_id, label, name, type, metadata, version, choices, created_at, updated_at"
         " from custom_field where account_id = $1 and custom_field_id = $2 for no key update",
@@ -223,6 +224,28 @@ async def replace(
     )
 
 
+_LOCK: LiteralString = "hashtextextended('everlist fields ' || $1::uuid::text, 0)"
+
+
+async def keep(tx: Transaction, account_id: UUID, custom_field_ids: Iterable[UUID]) -> set[UUID]:
+    """Those of the ids that are fields; no field of the account is changed or deleted until this transaction ends.
+
+    For the chunks of an import. Who changes a field waits for those under way, and the next wait in turn; a lock of
+    the row would be given to one chunk after another as long as two overlap.
+    """
+    await tx.execute("select pg_advisory_xact_lock_shared(" + _LOCK + ")", account_id)
+    rows = await tx.rows(
+        "select custom_field_id from custom_field where account_id = $1 and custom_field_id = any($2)",
+        account_id,
+        list(custom_field_ids),
+    )
+    return {row["custom_field_id"] for row in rows}
+
+
+async def _wait_for_chunks(tx: Transaction, account_id: UUID) -> None:
+    await tx.execute("select pg_advisory_xact_lock(" + _LOCK + ")", account_id)
+
+
 async def lock_for_delete(tx: Transaction, account_id: UUID, custom_field_ids: tuple[UUID, ...]) -> None:
     """Keep everybody from writing values of these fields until this transaction ends."""
     await tx.rows(
@@ -244,6 +267,7 @@ async def delete_definitions(tx: Transaction, account_id: UUID, custom_field_ids
 
 async def delete_definition(tx: Transaction, account_id: UUID, custom_field_id: UUID) -> None:
     """Take the definition away; the values are contacts.delete_custom_field's. Raises NotFound."""
+    await _wait_for_chunks(tx, account_id)
     gone = await tx.value(
         "delete from custom_field where account_id = $1 and custom_field_id = $2 returning custom_field_id",
         account_id,

@@ -231,7 +231,7 @@ async def _switch(
         created = counts["created"]
         counts.update(counted(merged))
         errors += merged.errors
-        await analyze(tx, before=created, created=counts["created"], done=last == rows)
+        await analyze(tx, before=created, created=counts["created"], done=last == rows and show is not None)
         if show is not None:
             await show(100 * last // rows)
     after = await _members(tx, account_id, list_id)

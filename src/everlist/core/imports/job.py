@@ -47,7 +47,8 @@ async def contacts_import(job: Job) -> Progress:
     Chunks are merged in STRANDS: each takes every other chunk and keeps its own place. No two rows that are merged
     are about one contact, so no chunk waits for another. Raises Unavailable where a strand's rows are gone.
     """
-    if "rows" in job.activity.position and await rows_are_there(job):
+    position = job.activity.position
+    if "rows" in position and (not _left(position) or await rows_are_there(job)):
         return await _merge(job)
     if job.strand is not None:
         message = "the rows of the import were lost"
@@ -171,7 +172,10 @@ async def _merge(job: Job) -> Progress:
         opt_outs=position["opt_outs"],
     )
     counts = counted(merged)
-    following = first + position["chunk"] * sum(f"next{one}" in position for one in range(STRANDS))
+    places = {one: position[f"next{one}"] for one in range(STRANDS) if f"next{one}" in position}
+    step = position["chunk"] * len(places)
+    following = first + step
+    waiting = sum(max(0, rows + step - place) // step for place in (places | {n: following}).values())
     done = left == [n] and job.strand is None and following > rows
     await analyze(tx, before=created, created=created + counts["created"], done=done)
     errors = [*no_longer("list", set(request.list_ids) - live), *no_longer("custom field", gone)]
@@ -181,16 +185,16 @@ async def _merge(job: Job) -> Progress:
             f"expect_new{n}": merged.outcomes.get("created", 0) == sum(merged.outcomes.values()),
         },
         done=done,
-        percent_done=5 + 95 * last // rows,
+        percent_done=100 - 95 * waiting // math.ceil(rows / position["chunk"]),
         counts=counts,
         errors=[*errors, *merged.errors][:MAX_ERRORS],
     )
 
 
 async def fields_gone(job: Job) -> list[UUID]:
-    """The custom fields of the file that exist no more. The others stay for this chunk."""
+    """The custom fields of the file that exist no more. No field changes during this chunk."""
     ids = [UUID(one) for one in job.activity.position["fields"]]
-    existing = await custom_fields.lock_existing(job.tx, job.activity.account_id, ids)
+    existing = await custom_fields.keep(job.tx, job.activity.account_id, ids)
     return [one for one in ids if one not in existing]
 
 

@@ -48,11 +48,6 @@ def quoted(text: str) -> str:
     return msgspec.json.encode(text).decode()[1:-1].replace("\\", "\\\\")
 
 
-def json(value: object) -> str:
-    """Anything as JSON."""
-    return msgspec.json.encode(value).decode()
-
-
 def copied_json(value: object) -> str:
     """Anything as JSON, as COPY text writes that."""
     return msgspec.json.encode(value).decode().replace("\\", "\\\\")
