@@ -51,7 +51,9 @@ def cluster_dsn(portal: BlockingPortal) -> Iterator[str]:
     version = int(os.environ.get("EVERLIST_TEST_POSTGRESQL", "18"))
     try:
         with Cluster(directory, version, durable=False) as cluster:
-            portal.call(_execute, cluster.dsn(role="postgres"), "alter role everlist createdb")
+            # To signal is for `drop database … with (force)`, which meets an autovacuum worker now and then.
+            may = "alter role everlist createdb; grant pg_signal_backend to everlist"
+            portal.call(_execute, cluster.dsn(role="postgres"), may)
             yield cluster.dsn()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
