@@ -44,7 +44,7 @@ create table before_image (
     primary key (account_id, activity_id, chunk)
 );
 
--- The file or body of an import as it was uploaded, in pieces; gone when the import has ended.
+-- The file or body of an import as it was uploaded, in pieces; gone soon after the import has ended.
 create table upload_part (
     account_id uuid not null,
     activity_id uuid not null,
