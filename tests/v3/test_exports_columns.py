@@ -72,6 +72,8 @@ def test_a_label_that_means_something_else_is_not_a_title(alice: Api, work: Work
 
 IMPORTED = {
     "Email address": "email",
+    "Email status": "email_status",
+    "Email permission status": "email_permission_status",
     "First name": "first_name",
     "Last name": "last_name",
     "Company": "company_name",
