@@ -69,10 +69,10 @@ FIELDS = (LEVEL, COLOUR, HOBBIES, SINCE, POINTS, CITY)
 _UNESCAPED = {r"\\": "\\", r"\t": "\t", r"\n": "\n", r"\r": "\r"}
 
 
-def cells_of(line: bytes) -> dict[str, str | None]:
+def cells_of(line: str) -> dict[str, str | None]:
     """What PostgreSQL reads from a line of COPY text."""
-    assert not set(line) & set(b"\n\r\0")
-    texts = line.decode().split("\t")
+    assert not set(line) & set("\n\r\0")
+    texts = line.split("\t")
     read = [None if text == r"\N" else re.sub(r"\\.", lambda m: _UNESCAPED[m[0]], text) for text in texts]
     return dict(zip(ROW, read, strict=True))
 
@@ -608,4 +608,4 @@ def test_items_that_are_refused_and_keys_that_are_ignored():
 
 
 def test_the_text_of_copy_is_always_one_cell():
-    assert copy_text("a\tb\\N\nc\rd\0e\ud800é") == rb"a\tb\\N\nc\rd?e?" + "é".encode()
+    assert copy_text("a\tb\\N\nc\rd\0e\ud800é") == r"a\tb\\N\nc\rd?e?" + "é"

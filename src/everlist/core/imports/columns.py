@@ -64,7 +64,7 @@ class Staged(msgspec.Struct, gc=False):
     line_number: int
     email_key: str | None
     sms_number: str | None
-    line: bytes
+    line: str
     """Its line of COPY text, from row_number to opted_out, without the line end."""
     opted_out: bool = False
     """Whether the file says that its person has unsubscribed."""
@@ -93,9 +93,9 @@ def column_of(title: str, names: ColumnNames) -> str | None:
     return names.column(title)
 
 
-def copy_text(text: str) -> bytes:
+def copy_text(text: str) -> str:
     """A text as COPY text writes it; a question mark stands for what PostgreSQL does not take."""
-    return values.copied(values.storable(text)).encode()
+    return values.copied(values.storable(text))
 
 
 class Columns:
@@ -233,9 +233,7 @@ class Columns:
             f"\t{first or NULL}\t{last or NULL}\t{job or NULL}\t{company or NULL}\t{birthday}\t{anniversary or NULL}"
             f"\t{custom_fields}\t{phones}\t{addresses}\t{'t' if opted_out else 'f'}"
         )
-        return Staged(
-            row_number, line_number, email_key or None, sms or None, line.encode(), opted_out=opted_out
-        )
+        return Staged(row_number, line_number, email_key or None, sms or None, line, opted_out=opted_out)
 
     def _is_simple(self, email: str) -> bool:
         """Whether parse_email would leave the address as it is, as far as a domain that it left so shows."""

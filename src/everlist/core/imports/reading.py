@@ -27,9 +27,9 @@ COLUMNS: tuple[LiteralString, ...] = (
     *("opted_out", "problem", "correctable", "keys"),
 )
 """The columns of import_row as they are copied."""
-_COPY_BYTES = 1 << 16  # fits into a socket: the server reads these rows while the next are made
-_NULLS = b"\t\\N" * 13 + b"\tf"  # email_key to street_addresses, and opted_out
-_NO_CONTACT = b"00000000-0000-0000-0000-000000000000"
+_COPY_SIZE = 1 << 16  # characters; fits into a socket: the server reads these rows while the next are made
+_NULLS = "\t\\N" * 13 + "\tf"  # email_key to street_addresses, and opted_out
+_NO_CONTACT = "00000000-0000-0000-0000-000000000000"
 _MAX_NAMES_SHOWN = 50
 _MAX_NAME_SHOWN = 80
 VENDOR_ROWS = 40_000
@@ -51,7 +51,7 @@ class Reading:
         now: datetime,
     ) -> None:
         self._is_json = is_json
-        self._prefix = f"{activity.account_id}\t{activity.activity_id}\t".encode()
+        self._prefix = f"{activity.account_id}\t{activity.activity_id}\t"
         self._fields = fields
         self._sms_permission = sms_permission
         self._vendor_limits = vendor_limits
@@ -72,15 +72,19 @@ class Reading:
     async def copy_lines(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Lines for COPY into COLUMNS, some at a time. Raises Unusable."""
         read = self._json_rows if self._is_json else self._csv_rows
-        buffer = bytearray()
+        lines: list[str] = []
+        size = 0
         async for staged in read(self._limited(pieces)):
             for one in staged:
-                buffer += self._line(one)
-                if len(buffer) >= _COPY_BYTES:
-                    yield bytes(buffer)
-                    buffer.clear()
-        if buffer:
-            yield bytes(buffer)
+                line = self._line(one)
+                lines.append(line)
+                size += len(line)
+                if size >= _COPY_SIZE:
+                    yield "".join(lines).encode()
+                    lines.clear()
+                    size = 0
+        if lines:
+            yield "".join(lines).encode()
 
     async def _limited(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The pieces up to the last whole line that the vendor reads, where its limits are wanted."""
@@ -190,23 +194,17 @@ class Reading:
                 continue
             yield columns.stage_item(item, row_number=self.rows, line_number=self.rows, now=self._now)
 
-    def _line(self, one: Staged | Rejected) -> bytes:
+    def _line(self, one: Staged | Rejected) -> str:
         if isinstance(one, Staged):
             if one.sms_number is not None:
                 self.has_numbers = True
             if one.opted_out:
                 self.has_opt_outs = True
-            return self._prefix + one.line + b"\t\\N\tf\t\\N\n"
+            return f"{self._prefix}{one.line}\t\\N\tf\t\\N\n"
         if len(self.errors) < MAX_ERRORS:
             self.errors.append(f"Line {one.line_number}: {one.reason}")
-        head = b"%d\t%d\t%s\t%s" % (one.row_number, one.line_number, _NO_CONTACT, copy_text(one.email))
+        keys = "{" + ",".join(f'"{key}"' for key in keys_in(one.email)) + "}"
         return (
-            self._prefix
-            + head
-            + _NULLS
-            + b"\t"
-            + copy_text(one.reason)
-            + (b"\tt\t" if one.correctable else b"\tf\t")
-            + copy_text("{" + ",".join(f'"{key}"' for key in keys_in(one.email)) + "}")
-            + b"\n"
+            f"{self._prefix}{one.row_number}\t{one.line_number}\t{_NO_CONTACT}\t{copy_text(one.email)}{_NULLS}"
+            f"\t{copy_text(one.reason)}\t{'t' if one.correctable else 'f'}\t{copy_text(keys)}\n"
         )
