@@ -447,11 +447,11 @@ for _ in range(6):
         asyncio.run(ask(cluster.dsn()))
 print("done", flush=True)
 """
-    users = [User(data_dir, script) for _ in range(3)]
+    users = [User(made, script) for _ in range(3)]
     assert [user.line() for user in users] == ["done"] * 3
     for user in users:
         user.end()
-    assert is_gone(data_dir)
+    assert is_gone(made)
 
 
 def test_stale_pid_file_with_the_pid_of_another(made: Path) -> None:
