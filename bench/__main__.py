@@ -26,8 +26,8 @@ from starlette.requests import Request
 from bench import acts, bulk, data, load, reference, serve
 from bench.client import client
 from bench.report import Line, faster, note, slower, table
-from everlist.embedded import Cluster
-from everlist.rest import Query
+from everlist.ops.embedded import Cluster
+from everlist.rest.query import Query
 from everlist.schema.migrate import migrate
 
 if TYPE_CHECKING:

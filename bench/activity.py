@@ -24,7 +24,7 @@ from bench import serve
 from bench.report import note
 from everlist.core import accounts, tokens
 from everlist.db import open_database
-from everlist.embedded import Cluster
+from everlist.ops.embedded import Cluster
 from everlist.schema.migrate import migrate
 
 _HEADER = (

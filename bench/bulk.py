@@ -18,7 +18,7 @@ import psutil
 
 from bench.activity import Api, Ended, Server, pace, server, write_file
 from bench.report import Line, note
-from everlist.embedded import binary
+from everlist.ops.embedded import binary
 from everlist.schema.migrate import migrate
 
 if TYPE_CHECKING:

@@ -21,12 +21,12 @@ import httpx2
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from everlist import worker
 from everlist.core import accounts, tokens
 from everlist.db import Database, open_database
-from everlist.embedded import Cluster
+from everlist.ops.embedded import Cluster
 from everlist.schema.migrate import migrate
 from everlist.settings import Settings
+from everlist.worker import run as worker
 from tests.contract.spec import check_response
 from tests.server import Server
 

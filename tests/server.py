@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Self
 
 import uvicorn
 
-from everlist import logs
 from everlist.app import create_app
+from everlist.ops import logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,12 +24,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 from uuid_utils import uuid7
 
-from everlist import __version__, ext, logs, metrics, pages, v3
+from everlist import __version__, ext, pages, v3
 from everlist.core.tokens import REVOKED_CHANNEL, Keyring
 from everlist.db import Listener, Unavailable, open_database
-from everlist.rate import Limiter
-from everlist.rest import NOT_FOUND, VALIDATION, error_response, header
+from everlist.ops import logs, metrics
+from everlist.rest.errors import NOT_FOUND, VALIDATION, error_response
 from everlist.schema.migrate import check
+from everlist.web.rate import Limiter
+from everlist.web.request import header
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence

@@ -124,9 +124,10 @@ def worker(data_dir: Path | None, database_url: str | None, with_parent: bool) -
     Example: everlist worker --database-url postgresql://everlist@db.internal/everlist
     """
     config = _settings(data_dir, database_url)
-    from everlist import logs, worker
-    from everlist.processes import stop_with_parent
+    from everlist.ops import logs
+    from everlist.ops.processes import stop_with_parent
     from everlist.serve import database
+    from everlist.worker import run as worker
 
     if with_parent:
         stop_with_parent()
@@ -144,10 +145,10 @@ def migrate(data_dir: Path | None, database_url: str | None) -> None:
     Example: everlist migrate
     """
     config = _settings(data_dir, database_url)
-    from everlist import logs
+    from everlist.ops import logs
     from everlist.schema.migrate import migrate
     from everlist.serve import database
-    from everlist.worker import erase_again
+    from everlist.worker.run import erase_again
 
     logs.configure(config.log_format)
     with database(config) as dsn:
@@ -312,7 +313,7 @@ def receipt_verify(file: IO[bytes], keys: str | None, data_dir: Path | None) -> 
     if importlib.util.find_spec("joserfc") is None:
         message = 'this command needs joserfc: pip install "everlist[receipt]"'
         raise StartError(message)
-    from everlist import receipt as receipts
+    from everlist.core.privacy import receipt as receipts
 
     trusted = _receipt_keys(keys, data_dir)
     for token in receipts.tokens(file.read()):
@@ -322,8 +323,8 @@ def receipt_verify(file: IO[bytes], keys: str | None, data_dir: Path | None) -> 
 
 def _receipt_keys(keys: str | None, data_dir: Path | None) -> object:
     """The JWKS of a file or an address, or of the installation of this machine. Raises StartError."""
-    from everlist import receipt as receipts
     from everlist import settings
+    from everlist.core.privacy import receipt as receipts
 
     if keys is None:
         secret = settings.secret_key_here(data_dir=data_dir)

@@ -21,13 +21,14 @@ import structlog
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from everlist import demo, logs, settings
+from everlist import demo, settings
 from everlist.db import open_database
-from everlist.embedded import Cluster
 from everlist.errors import StartError
-from everlist.processes import stop_with_parent
+from everlist.ops import logs
+from everlist.ops.embedded import Cluster
+from everlist.ops.processes import stop_with_parent
 from everlist.schema.migrate import migrate
-from everlist.worker import erase_again
+from everlist.worker.run import erase_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from anyio.from_thread import BlockingPortal
 
-from everlist import worker
 from everlist.client import Client
 from everlist.settings import Settings
+from everlist.worker import run as worker
 from tests.cli.conftest import BIN, environment
 from tests.docs.test_docs import text
 from tests.server import Server

@@ -13,7 +13,7 @@ from anyio.from_thread import BlockingPortal
 from everlist.core import counters
 from everlist.core.ids import NO_ID, new_id
 from everlist.db import Database, Transaction
-from everlist.worker import fold_all
+from everlist.worker.run import fold_all
 from tests.conftest import Sql
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]

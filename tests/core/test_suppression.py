@@ -7,7 +7,7 @@ from itertools import product
 
 from anyio.from_thread import BlockingPortal
 
-from everlist.core import suppression
+from everlist.core.consent import suppression
 from everlist.core.ids import new_id
 from everlist.db import Database
 

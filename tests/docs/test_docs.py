@@ -10,8 +10,9 @@ import click
 import pytest
 from prometheus_client import REGISTRY
 
-from everlist import ext, metrics, v3
+from everlist import ext, v3
 from everlist.cli import everlist
+from everlist.ops import metrics
 from tests.docs import renew
 
 ROOT = renew.ROOT

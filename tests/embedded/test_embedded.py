@@ -19,9 +19,9 @@ import asyncpg
 import psutil
 import pytest
 
-from everlist import embedded
-from everlist.embedded import Cluster, binary
 from everlist.errors import StartError
+from everlist.ops import embedded
+from everlist.ops.embedded import Cluster, binary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ needs_root = pytest.mark.skipif(not ROOT, reason="only root can act as several u
 USER = """
 import sys
 from pathlib import Path
-from everlist.embedded import Cluster
+from everlist.ops.embedded import Cluster
 cluster = Cluster(Path(sys.argv[1]), int(sys.argv[2]), durable=False)
 print(cluster.start(), flush=True)
 sys.stdin.read()
@@ -43,7 +43,7 @@ cluster.stop()
 WRITER = """
 import asyncio, sys, asyncpg
 from pathlib import Path
-from everlist.embedded import Cluster
+from everlist.ops.embedded import Cluster
 async def write(dsn):
     connection = await asyncpg.connect(dsn)
     await connection.execute("CREATE TABLE IF NOT EXISTS rows (id int PRIMARY KEY)")
@@ -122,7 +122,7 @@ def processes(data_dir: Path) -> list[psutil.Process]:
             name = process.name()
             if name.startswith("python"):
                 command = process.cmdline()
-                if "everlist.embedded" in command and str(data_dir) in command:
+                if "everlist.ops.embedded" in command and str(data_dir) in command:
                     found.append(process)
             elif name == "postgres":
                 if process.cwd() in {f"{data_dir}/postgresql", f"{data_dir}/postgresql.new"}:
@@ -141,7 +141,7 @@ def postmaster(data_dir: Path) -> psutil.Process:
 def supervisor(data_dir: Path) -> psutil.Process:
     parent = postmaster(data_dir).parent()
     assert parent is not None
-    assert "everlist.embedded" in parent.cmdline()
+    assert "everlist.ops.embedded" in parent.cmdline()
     return parent
 
 
@@ -163,7 +163,7 @@ def supervisors(data_dir: Path) -> list[psutil.Process]:
     found: list[psutil.Process] = []
     for process in processes(data_dir):
         with contextlib.suppress(psutil.NoSuchProcess):
-            if "everlist.embedded" in process.cmdline():
+            if "everlist.ops.embedded" in process.cmdline():
                 found.append(process)
     return found
 
@@ -437,7 +437,7 @@ def test_users_come_while_the_last_one_goes(made: Path) -> None:
     script = """
 import asyncio, sys, asyncpg
 from pathlib import Path
-from everlist.embedded import Cluster
+from everlist.ops.embedded import Cluster
 async def ask(dsn):
     connection = await asyncpg.connect(dsn)
     assert await connection.fetchval("SELECT 1") == 1
@@ -601,7 +601,7 @@ def test_an_ordinary_user(open_dir: Path) -> None:
     python = f"/usr/bin/python3.{sys.version_info.minor}"
     for python in (sys.executable, python):
         try:
-            imports = [python, "-c", "import everlist.embedded, asyncpg"]
+            imports = [python, "-c", "import everlist.ops.embedded, asyncpg"]
             subprocess.run(imports, check=True, capture_output=True, env=environment, **options)
             break
         except (OSError, subprocess.CalledProcessError):

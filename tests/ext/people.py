@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from everlist import receipt
+from everlist.core.privacy import receipt
 from tests.conftest import SECRET_KEY, Api, Sql
 from tests.v3.bulk import Work, queued
 from tests.v3.helpers import email, new_field, new_list, new_tag, post_contact, put_contact, sms

@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from everlist.core.erase import PLACES
 from everlist.core.exports.file import File
+from everlist.core.privacy.places import PLACES
 from everlist.settings import Settings
 from tests.conftest import Api, Sql
 from tests.ext.people import (
@@ -239,7 +239,7 @@ def test_a_bulk_erasure_of_lists(alice: Api, work: Work, behind: Behind) -> None
 def test_a_bulk_erasure_in_several_chunks(
     alice: Api, work: Work, behind: Behind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("everlist.core.erase.job.CHUNK", 2)
+    monkeypatch.setattr("everlist.core.privacy.job.CHUNK", 2)
     list_id = new_list(alice)
     for number in range(5):
         person(alice, f"p{number}", list_memberships=[list_id])

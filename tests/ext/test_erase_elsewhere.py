@@ -9,11 +9,11 @@ from uuid import UUID
 import pytest
 from anyio.from_thread import BlockingPortal
 
-from everlist.core import erase as core_erase
 from everlist.core.contacts import Act
 from everlist.core.ids import new_id
+from everlist.core.privacy import erase as core_erase
 from everlist.db import Database
-from everlist.worker import Worker
+from everlist.worker.run import Worker
 from tests.conftest import SECRET_KEY, Api, Sql
 from tests.ext.people import erase, found
 from tests.v3.bulk import Work, person

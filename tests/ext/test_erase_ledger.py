@@ -17,16 +17,16 @@ from uuid import UUID, uuid4
 import pytest
 from anyio.from_thread import BlockingPortal
 
-from everlist import erase_ledger, receipt, worker
 from everlist.core import accounts, tokens
-from everlist.core import erase as erase_core
 from everlist.core.contacts import Act
-from everlist.core.erase import again
+from everlist.core.privacy import erase as erase_core
+from everlist.core.privacy import ledger, receipt, repeat
+from everlist.core.privacy.ledger import Hashed, Line, Unreadable
 from everlist.db import Database, Unavailable, open_database
-from everlist.erase_ledger import Hashed, Line, Unreadable
 from everlist.errors import StartError
 from everlist.settings import Settings, load
-from everlist.worker import Worker
+from everlist.worker import run as worker
+from everlist.worker.run import Worker
 from tests.conftest import SECRET_KEY, Api, Sql, _execute
 from tests.core.recount import recount
 from tests.ext.people import ADDRESS, ERASURES, SUPPRESSIONS, erase, erase_many, found, zenobia
@@ -166,8 +166,8 @@ def test_a_start_after_no_restore_changes_nothing(world: World) -> None:
 
 
 def test_a_bulk_erasure_is_repeated_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(again, "CHUNK", 2)
-    monkeypatch.setattr(again, "SCANNED", 3)
+    monkeypatch.setattr(repeat, "CHUNK", 2)
+    monkeypatch.setattr(repeat, "SCANNED", 3)
     with world.serving() as (api, _):
         gone = [person(api, f"p{number}") for number in range(7)]
         moved = person(api, "moved")
@@ -206,7 +206,7 @@ def test_an_opt_out_outlives_the_restore(world: World) -> None:
 
 
 def test_an_account_that_the_backup_does_not_know_is_passed_over(world: World) -> None:
-    erase_ledger.append(world.ledger, [Line(uuid4(), uuid4(), datetime.now(UTC), "x", "key", uuid4(), ())])
+    ledger.append(world.ledger, [Line(uuid4(), uuid4(), datetime.now(UTC), "x", "key", uuid4(), ())])
     assert world.started() == 0
 
 
@@ -283,7 +283,7 @@ def test_a_request_that_is_refused_leaves_nothing_in_the_ledger(
 
 def crash_after_the_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let whoever writes to the ledger lose the database once it has, before the transaction commits."""
-    append = erase_ledger.append
+    append = ledger.append
 
     def append_and_crash(path: Path, lines: Any) -> None:
         append(path, lines)
@@ -291,7 +291,7 @@ def crash_after_the_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
         message = "the connection was lost"
         raise Unavailable(message)
 
-    monkeypatch.setattr(erase_ledger, "append", append_and_crash)
+    monkeypatch.setattr(ledger, "append", append_and_crash)
 
 
 @pytest.mark.parametrize("how", ["contact_ids", "email_addresses", "nobody"])
@@ -347,13 +347,13 @@ def a_line() -> Line:
 def test_a_torn_line_is_passed_over_and_the_next_stands_by_itself(tmp_path: Path) -> None:
     path = tmp_path / "ledger"
     first, torn, last = a_line(), a_line(), a_line()
-    erase_ledger.append(path, [first, torn])
+    ledger.append(path, [first, torn])
     path.write_bytes(path.read_bytes()[:-40])
-    assert list(erase_ledger.read(path)) == [first, Unreadable(2)]
-    erase_ledger.append(path, [last])
-    assert list(erase_ledger.read(path)) == [first, Unreadable(2), last]
+    assert list(ledger.read(path)) == [first, Unreadable(2)]
+    ledger.append(path, [last])
+    assert list(ledger.read(path)) == [first, Unreadable(2), last]
     path.write_bytes(path.read_bytes() + b"\n\xff\xfe\n[]\n")
-    assert list(erase_ledger.read(path)) == [first, Unreadable(2), last, Unreadable(5), Unreadable(6)]
+    assert list(ledger.read(path)) == [first, Unreadable(2), last, Unreadable(5), Unreadable(6)]
 
 
 def test_lines_that_could_not_all_be_written_do_not_count(
@@ -361,7 +361,7 @@ def test_lines_that_could_not_all_be_written_do_not_count(
 ) -> None:
     path = tmp_path / "ledger"
     first = a_line()
-    erase_ledger.append(path, [first])
+    ledger.append(path, [first])
     write = os.write
 
     def until_the_disk_is_full(file: int, text: bytes) -> int:
@@ -370,14 +370,14 @@ def test_lines_that_could_not_all_be_written_do_not_count(
         return write(file, text[: text.index(b"\n") + 20])
 
     monkeypatch.setattr(os, "write", until_the_disk_is_full)
-    with pytest.raises(erase_ledger.Unwritable, match="No space left"):
-        erase_ledger.append(path, [a_line(), a_line()])
-    assert list(erase_ledger.read(path)) == [first]
+    with pytest.raises(ledger.Unwritable, match="No space left"):
+        ledger.append(path, [a_line(), a_line()])
+    assert list(ledger.read(path)) == [first]
 
 
 def test_no_file_has_no_lines(tmp_path: Path) -> None:
-    assert list(erase_ledger.read(tmp_path / "missing")) == []
-    erase_ledger.append(tmp_path / "missing", [])
+    assert list(ledger.read(tmp_path / "missing")) == []
+    ledger.append(tmp_path / "missing", [])
     assert not (tmp_path / "missing").exists()
 
 
@@ -385,7 +385,7 @@ APPEND = """
 import sys, uuid
 from datetime import UTC, datetime
 from pathlib import Path
-from everlist.erase_ledger import Line, append
+from everlist.core.privacy.ledger import Line, append
 lines = [Line(uuid.uuid4(), uuid.uuid4(), datetime.now(UTC), "x" * 5000, "key") for _ in range(2)]
 for _ in range(25):
     append(Path(sys.argv[1]), lines)
@@ -396,7 +396,7 @@ def test_several_processes_append_whole_lines(tmp_path: Path) -> None:
     path = tmp_path / "ledger"
     processes = [subprocess.Popen([sys.executable, "-c", APPEND, str(path)]) for _ in range(4)]
     assert [one.wait(60) for one in processes] == [0] * 4
-    lines = list(erase_ledger.read(path))
+    lines = list(ledger.read(path))
     assert len(lines) == 200
     assert not [line for line in lines if isinstance(line, Unreadable)]
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from everlist.core.erase import PLACES, traces
+from everlist.core.privacy import traces
+from everlist.core.privacy.places import PLACES
 from tests.conftest import Api, Sql
 from tests.ext.people import ADDRESS, ERASURES, erase_many, found, places, read, zenobia
 from tests.v3.bulk import Work, counted, ended, person, queued
@@ -145,7 +146,7 @@ def test_nobodys_address_is_found_in_the_letters_of_its_domain(
 def test_an_address_is_found_where_two_parts_of_a_file_meet(
     alice: Api, work: Work, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("everlist.core.erase.traces.READ", 2)
+    monkeypatch.setattr("everlist.core.privacy.traces.READ", 2)
     moved = zenobia(alice)
     exported = queued(alice, "contact_exports")
     work()

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 from anyio.from_thread import BlockingPortal
 
-from everlist.core import suppression
+from everlist.core.consent import suppression
 from everlist.db import Database
 from tests.conftest import SECRET_KEY, Api, Clock
 from tests.v3.bulk import Work, queued

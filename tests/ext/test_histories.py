@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from everlist.db import Database
 from everlist.mail import Postman
 from everlist.settings import Settings
-from everlist.worker import Worker
+from everlist.worker.run import Worker
 from tests.conftest import SECRET_KEY, Api, NewAccount, NewToken, Sql
 from tests.ext.histories import STEPS, Deps, History, Row, Step
 from tests.server import Server

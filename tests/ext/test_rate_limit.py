@@ -12,8 +12,8 @@ import pytest
 from anyio.from_thread import BlockingPortal
 
 from everlist.errors import StartError
-from everlist.rate import Limiter
 from everlist.settings import Settings, load
+from everlist.web.rate import Limiter
 from tests.conftest import Api, NewAccount, NewToken
 from tests.server import Server
 

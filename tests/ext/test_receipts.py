@@ -15,7 +15,7 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import OKPKey
 
-from everlist import receipt
+from everlist.core.privacy import receipt
 from everlist.ext.erasures import checked_reason
 from tests.conftest import SECRET_KEY, Api
 from tests.ext.people import ERASURES, erase, erase_many, zenobia

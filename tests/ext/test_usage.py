@@ -16,10 +16,10 @@ from anyio.from_thread import BlockingPortal
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from everlist import worker
 from everlist.core import accounts, usage
 from everlist.core.ids import new_id
 from everlist.db import Database
+from everlist.worker import run as worker
 from tests.conftest import Api, Clock, NewToken, Sql
 from tests.core.recount import recount
 from tests.ext.meter import PATH, Fold, month, move_to_the_tenth

@@ -12,9 +12,9 @@ from anyio.from_thread import BlockingPortal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from everlist.core import accounts, confirmation, contacts, links, lists
+from everlist.core import accounts, contacts, links, lists
 from everlist.core.consent import MAILABLE, PERMISSIONS
-from everlist.core.contacts import Act, Contact, ContactDraft
+from everlist.core.contacts import Act, Contact, ContactDraft, confirmations
 from everlist.core.contacts.model import EmailDraft
 from everlist.db import Database, Transaction
 from everlist.errors import Conflict, Invalid
@@ -22,7 +22,7 @@ from tests.conftest import SECRET_KEY, Sql
 from tests.core.recount import recount
 
 ADDRESSES = ("ann@example.org", "bob@example.org")
-LIMITS = confirmation.Limits("histories", 1000, 1000)
+LIMITS = confirmations.Limits("histories", 1000, 1000)
 _addresses = st.sampled_from(ADDRESSES)
 _permissions = st.sampled_from((None, *PERMISSIONS, "explicit", "explicit", "unsubscribed"))
 _sources = st.sampled_from(("Contact", "Account", "Account"))
@@ -79,7 +79,7 @@ class History:
 
     async def sign_up(self, address: str) -> None:
         draft = ContactDraft(email=EmailDraft(address), list_ids=(self.list_id,))
-        made, created = await confirmation.sign_up(
+        made, created = await confirmations.sign_up(
             self.tx, self.account_id, draft, source="Contact", limits=LIMITS, act=self.act
         )
         if created:
@@ -89,7 +89,7 @@ class History:
 
     async def create(self, address: str, permission: str | None, source: str) -> None:
         draft = ContactDraft(email=EmailDraft(address, permission))
-        made = await confirmation.create(
+        made = await confirmations.create(
             self.tx, self.account_id, draft, source=source, limits=LIMITS, act=self.act
         )
         self.ids.append(made.contact_id)
@@ -126,7 +126,7 @@ class History:
             return
         token = links.read_token(asked[0])
         assert token is not None
-        _, answered = await confirmation.confirm(self.tx, *token, act=self.act)
+        _, answered = await confirmations.confirm(self.tx, *token, act=self.act)
         contact = await contacts.get(self.tx, self.account_id, asked[1])
         if answered:
             assert (contact.permission, contact.deleted_at) == ("explicit", None)
@@ -137,19 +137,19 @@ class History:
             return
         token = links.read_token(asked[0])
         assert token is not None
-        told, answered = await confirmation.refuse(self.tx, *token, act=self.act)
+        told, answered = await confirmations.refuse(self.tx, *token, act=self.act)
         contact = await contacts.get(self.tx, self.account_id, asked[1])
         if answered and told.kind == "sign_up" and contact.permission == "unsubscribed":
             self.told(contact.email or "", "unsubscribed")
 
     async def unsubscribe(self, number: int) -> None:
         if (contact := await self.contact(number)) is not None:
-            await confirmation.unsubscribe(self.tx, self.account_id, contact.contact_id, act=self.act)
+            await confirmations.unsubscribe(self.tx, self.account_id, contact.contact_id, act=self.act)
             self.told(contact.email or "", "unsubscribed")
 
     async def resubscribe(self, number: int) -> None:
         if (contact := await self.contact(number)) is not None:
-            await confirmation.request_resubscribe(
+            await confirmations.request_resubscribe(
                 self.tx, self.account_id, contact.contact_id, [self.list_id], act=self.act
             )
 

@@ -23,8 +23,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from everlist.core import accounts, confirmation, contacts, outbox
-from everlist.core.contacts import Act
+from everlist.core import accounts, contacts, outbox
+from everlist.core.contacts import Act, confirmations
 from everlist.core.contacts.model import EmailDraft
 from everlist.db import Database, Transaction
 from everlist.mail import compose, postman
@@ -259,11 +259,11 @@ def test_a_request_that_is_rolled_back_sends_nothing(
 ) -> None:
     draft = contacts.ContactDraft(email=EmailDraft(ADDRESS), list_ids=(uuid.UUID(a_list),))
     act = Act("test", datetime.now(UTC), SECRET_KEY.encode())
-    limits = confirmation.Limits("x", 10, 3)
+    limits = confirmations.Limits("x", 10, 3)
 
     async def fails() -> None:
         async with database.transaction() as tx:
-            await confirmation.sign_up(tx, alice.account_id, draft, source="Contact", limits=limits, act=act)
+            await confirmations.sign_up(tx, alice.account_id, draft, source="Contact", limits=limits, act=act)
             assert (
                 await tx.value("select count(*) from mail_due where account_id = $1", alice.account_id) == 1
             )
@@ -462,7 +462,7 @@ def test_the_worker_sends_by_itself(
 ) -> None:
     import asyncio
 
-    from everlist import worker
+    from everlist.worker import run as worker
 
     stop = portal.call(asyncio.Event)
     running = portal.start_task_soon(worker.run, replace(settings, smtp=_smtp(post)), dsn, stop)

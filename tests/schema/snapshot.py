@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import everlist.schema
-from everlist.embedded import Cluster, binary
+from everlist.ops.embedded import Cluster, binary
 from everlist.schema.migrate import migrate
 
 VERSION = 18

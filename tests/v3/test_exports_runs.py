@@ -13,13 +13,13 @@ import pytest
 from anyio import to_thread
 from anyio.from_thread import BlockingPortal
 
-from everlist import worker
 from everlist.core import accounts, activities, contacts, exports, tokens
 from everlist.core.exports import job as export_job
 from everlist.core.exports.file import PART_BYTES
 from everlist.core.ids import new_id
 from everlist.db import Database, open_database
 from everlist.settings import Settings
+from everlist.worker import run as worker
 from tests.conftest import Api, Clock, Sql
 from tests.server import Server
 from tests.v3.bulk import Work, ended, person

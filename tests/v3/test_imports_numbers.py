@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from anyio.from_thread import BlockingPortal
 
-from everlist.core import suppression
+from everlist.core.consent import suppression
 from everlist.db import Database
 from tests.conftest import SECRET_KEY, Api, Sql
 from tests.core.recount import recount

@@ -15,7 +15,7 @@ from everlist.core.contacts import Act
 from everlist.core.contacts.model import ContactDraft, EmailDraft
 from everlist.core.imports import job, merge
 from everlist.db import Database
-from everlist.worker import Worker
+from everlist.worker.run import Worker
 from tests.conftest import SECRET_KEY, Api, Sql
 from tests.core.recount import recount
 from tests.ext.people import erase

@@ -22,7 +22,7 @@ import psutil
 
 from everlist.core import accounts, tokens
 from everlist.db import open_database
-from everlist.embedded import Cluster
+from everlist.ops.embedded import Cluster
 
 LONG = bool(os.environ.get("EVERLIST_LONG"))
 UNANSWERED = (httpx2.TransportError, OSError)

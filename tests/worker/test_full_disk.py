@@ -22,7 +22,7 @@ import asyncpg
 import httpx2
 import pytest
 
-from everlist.embedded import Cluster
+from everlist.ops.embedded import Cluster
 from tests.core.recount import recount
 from tests.worker.installation import LONG, Account, Installation, until
 

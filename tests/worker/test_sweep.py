@@ -10,9 +10,9 @@ from uuid import UUID
 import pytest
 from anyio.from_thread import BlockingPortal
 
-from everlist import worker
 from everlist.core import activities
 from everlist.db import Database
+from everlist.worker import run as worker
 from tests.conftest import Api, Clock, Sql
 from tests.v3.bulk import Work, activity, ended, person, queued
 from tests.v3.conftest import adds_up, behind, work

@@ -17,15 +17,16 @@ from uuid import UUID
 
 import msgspec
 
-from everlist.core import contacts, custom_fields, lists, replace, tags, undo
+from everlist.core import contacts, custom_fields, lists, tags, undo
 from everlist.core.activities import Activity, Job, Progress
 from everlist.core.contacts.apply import DELETED, Edit, edit
 from everlist.core.contacts.filters import ContactFilter
 from everlist.core.contacts.model import MAX_LISTS, MAX_TAGS
 from everlist.core.contacts.select import Chosen, choose
-from everlist.core.erase import contact_erase
 from everlist.core.exports import contact_exports
+from everlist.core.imports import replace
 from everlist.core.imports.job import contacts_import, strands
+from everlist.core.privacy.job import contact_erase
 
 if TYPE_CHECKING:
     from datetime import datetime

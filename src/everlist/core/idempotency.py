@@ -7,7 +7,7 @@ it and commits.
 
 Only what succeeded is kept. An error rolls back, and its key may be used again, also with another body.
 
-An answer may tell of a person. The erasure of that person takes the answer away (core.erase.places); the key
+An answer may tell of a person. The erasure of that person takes the answer away (core.privacy.places); the key
 still stands for a request that was done.
 """
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from starlette.routing import Route
 
 from everlist.ext import activities, consent, erasures, explain, links, lists, settings, suppressions, usage
-from everlist.rest import Endpoint
+from everlist.rest.endpoint import Endpoint
 
 if TYPE_CHECKING:
-    from everlist.rest import Handler
+    from everlist.rest.endpoint import Handler
 
 
 def _route(method: str, path: str, handler: Handler, scope: str = "contact_data") -> Route:

@@ -13,8 +13,8 @@ from starlette.responses import StreamingResponse
 from everlist.core import activities, undo
 from everlist.core.imports import outcomes
 from everlist.errors import NotFound
-from everlist.rest import VALIDATION, Failure, json_response, whole_seconds
-from everlist.rest_activities import activity_out
+from everlist.rest.activities import activity_out
+from everlist.rest.errors import VALIDATION, Failure, json_response, whole_seconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from everlist.db import Transaction
-    from everlist.rest import Call
+    from everlist.rest.call import Call
 
 
 async def cancel_activity(call: Call) -> Response:

@@ -10,18 +10,20 @@ from uuid import UUID
 import msgspec
 from msgspec import field
 
-from everlist.core import consent_history, record
-from everlist.rest import Links, json_response
+from everlist.core.contacts import history
+from everlist.core.privacy import access
+from everlist.rest.errors import json_response
+from everlist.rest.query import Links
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from everlist.rest import Call
+    from everlist.rest.call import Call
 
 
 class EventsOut(msgspec.Struct, omit_defaults=True):
     contact_id: UUID
-    events: Sequence[consent_history.Event]
+    events: Sequence[history.Event]
     links: Links | None = field(default=None, name="_links")
 
 
@@ -30,7 +32,7 @@ class StateOut(msgspec.Struct):
     as_of: datetime
     exists: bool
     deleted: bool
-    channels: dict[str, consent_history.ChannelState]
+    channels: dict[str, history.ChannelState]
 
 
 async def get_consent(call: Call) -> Response:
@@ -39,9 +41,9 @@ async def get_consent(call: Call) -> Response:
     query = call.query()
     as_of = query.moment("as_of")
     if as_of is not None:
-        state = await consent_history.state_at(call.db, call.account_id, contact_id, as_of)
+        state = await history.state_at(call.db, call.account_id, contact_id, as_of)
         return json_response(StateOut(contact_id, as_of, state.exists, state.deleted, state.channels))
-    page = await consent_history.page(
+    page = await history.page(
         call.db,
         call.account_id,
         contact_id,
@@ -54,6 +56,6 @@ async def get_consent(call: Call) -> Response:
 async def get_record(call: Call) -> Response:
     """GET /contacts/{contact_id}/record: all that is kept of one person, to be handed to them."""
     contact_id = call.path_id("contact_id")
-    kept = await record.of_contact(call.db, call.account_id, contact_id, hash_key=call.act.hash_key)
+    kept = await access.of_contact(call.db, call.account_id, contact_id, hash_key=call.act.hash_key)
     name = f"{contact_id}-record.json"
     return json_response(kept, 200, {"Content-Disposition": f'attachment; filename="{name}"'})

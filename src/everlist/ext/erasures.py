@@ -1,4 +1,4 @@
-"""/everlist/v1/erasures, and the calls that erase. What stays of a person is in everlist.core.erase."""
+"""/everlist/v1/erasures, and the calls that erase. What stays of a person is in everlist.core.privacy."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import msgspec
 from msgspec import field
 from starlette.responses import JSONResponse
 
-from everlist import receipt
-from everlist.core import activities, contacts, erase, lists, receipts
+from everlist.core import activities, contacts, lists
 from everlist.core.ids import new_id
+from everlist.core.privacy import erase, erasures, job, receipt
 from everlist.errors import NotFound
-from everlist.rest import VALIDATION, Failure, Links, invalid, json_response, whole_seconds
-from everlist.rest_activities import activity_out
+from everlist.rest.activities import activity_out
+from everlist.rest.errors import VALIDATION, Failure, invalid, json_response, whole_seconds
+from everlist.rest.query import Links
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from everlist.core.contacts import Act
     from everlist.core.contacts.identity import EmailAddress
     from everlist.db import Transaction
-    from everlist.rest import Call
+    from everlist.rest.call import Call
 
 MAX_REASON = 255
 MAX_CONTACTS = 500
@@ -35,11 +36,11 @@ _ADDRESS = re.compile(r"\S@\S")
 
 
 class ErasuresOut(msgspec.Struct, omit_defaults=True):
-    erasures: Sequence[receipts.Erasure]
+    erasures: Sequence[erasures.Erasure]
     links: Links | None = field(default=None, name="_links")
 
 
-def _out(erasure: receipts.Erasure) -> receipts.Erasure:
+def _out(erasure: erasures.Erasure) -> erasures.Erasure:
     return msgspec.structs.replace(erasure, erased_at=whole_seconds(erasure.erased_at))
 
 
@@ -71,7 +72,7 @@ async def erase_contact(call: Call) -> Response:
     reason = checked_reason(call.query().text("reason"))
     act, erasure_id = _act(call), new_id()
 
-    async def operation(tx: Transaction) -> list[receipts.Erasure]:
+    async def operation(tx: Transaction) -> list[erasures.Erasure]:
         return await erase.erase(tx, call.account_id, {contact_id: erasure_id}, reason=reason, act=act)
 
     erased = await call.write(operation)
@@ -110,22 +111,22 @@ async def post_contact_erase(call: Call) -> Response:
             text = f"list_ids does not have a valid value: no list has the id {min(unknown)}"
             raise Failure(400, VALIDATION, text)
         contact_ids = tuple(dict.fromkeys(body.contact_ids or ()))
-        held = await erase.holders(tx, account_id, list(addresses.values())) if addresses else {}
-        nobodys = erase.hashed_addresses(
+        held = await job.holders(tx, account_id, list(addresses.values())) if addresses else {}
+        nobodys = job.hashed_addresses(
             account_id, [one for key, one in addresses.items() if key not in held], act
         )
-        await erase.suppress(tx, account_id, nobodys, act)
-        request = erase.EraseRequest(
+        await job.suppress(tx, account_id, nobodys, act)
+        request = job.EraseRequest(
             reason,
             None if list_ids else contact_ids or tuple(held.values()),
             list_ids or None,
-            erase.hashed_addresses(account_id, [addresses[key] for key in held], act),
+            job.hashed_addresses(account_id, [addresses[key] for key in held], act),
             nobodys,
         )
         return await activities.create(
             tx,
             account_id,
-            erase.KIND,
+            job.KIND,
             request,
             counts={"suppressed_count": len(nobodys)} if addresses else None,
             act=act,
@@ -146,7 +147,7 @@ async def get_erasures(call: Call) -> Response:
     """GET /erasures: the receipts, newest first; `activity_id` gives those of one bulk erasure."""
     query = call.query()
     of_activity = query.ids("activity_id", most=1)
-    page = await receipts.page(
+    page = await erasures.page(
         call.db,
         call.account_id,
         limit=query.integer("limit", default=50, low=1, high=500),
@@ -159,7 +160,7 @@ async def get_erasures(call: Call) -> Response:
 
 async def get_erasure(call: Call) -> Response:
     """GET /erasures/{erasure_id}: one receipt."""
-    found = await receipts.get(call.db, call.account_id, call.path_id("erasure_id"))
+    found = await erasures.get(call.db, call.account_id, call.path_id("erasure_id"))
     return json_response(_out(found))
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from everlist.core.explain import explain
-from everlist.rest import VALIDATION, Failure, json_response
+from everlist.core.contacts.explain import explain
+from everlist.rest.errors import VALIDATION, Failure, json_response
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from everlist.rest import Call
+    from everlist.rest.call import Call
 
 
 async def get_explanation(call: Call) -> Response:

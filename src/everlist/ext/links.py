@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from everlist.core import contacts, links
-from everlist.rest import json_response
+from everlist.rest.errors import json_response
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from everlist.rest import Call
+    from everlist.rest.call import Call
 
 
 async def get_links(call: Call) -> Response:

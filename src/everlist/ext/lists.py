@@ -11,16 +11,16 @@ import msgspec
 from everlist.core import lists
 from everlist.core.activities import Unusable
 from everlist.core.ids import new_id
+from everlist.core.imports.replace import KIND, LEAVERS, UNLIST, ReplaceRequest, preview
 from everlist.core.imports.upload import Upload
-from everlist.core.replace import KIND, LEAVERS, UNLIST, ReplaceRequest, preview
 from everlist.errors import NotFound
-from everlist.rest import VALIDATION, Failure, invalid, json_response
-from everlist.rest_activities import activity_out, queue
+from everlist.rest.activities import activity_out, queue
+from everlist.rest.errors import VALIDATION, Failure, invalid, json_response
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from everlist.rest import Call
+    from everlist.rest.call import Call
 
 
 _previewing = asyncio.Semaphore(2)

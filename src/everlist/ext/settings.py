@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from everlist.core import accounts, usage
-from everlist.rest import json_response
+from everlist.rest.errors import json_response
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
     from everlist.db import Transaction
-    from everlist.rest import Call
+    from everlist.rest.call import Call
 
 
 async def get_settings(call: Call) -> Response:

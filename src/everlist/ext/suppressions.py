@@ -11,14 +11,17 @@ import msgspec
 from msgspec import field
 from starlette.responses import Response
 
-from everlist.core import contacts, suppression
+from everlist.core import contacts
+from everlist.core.consent import suppression
 from everlist.core.contacts.identity import parse_sms_number
 from everlist.ext.erasures import checked_reason
-from everlist.rest import VALIDATION, Failure, Links, invalid, json_response, whole_seconds
+from everlist.rest.errors import VALIDATION, Failure, invalid, json_response, whole_seconds
+from everlist.rest.query import Links
 
 if TYPE_CHECKING:
     from everlist.db import Transaction
-    from everlist.rest import Call, Query
+    from everlist.rest.call import Call
+    from everlist.rest.query import Query
 
 REASONS = (suppression.UNSUBSCRIBE, suppression.ERASURE)
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from everlist.core import usage
-from everlist.rest import invalid, json_response, whole_seconds
+from everlist.rest.errors import invalid, json_response, whole_seconds
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from everlist.rest import Call
+    from everlist.rest.call import Call
 
 _MONTH = re.compile(r"\d{4}-\d\d", re.ASCII)
 

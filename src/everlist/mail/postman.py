@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import aiosmtplib
 import structlog
 
-from everlist import logs, metrics
 from everlist.core import accounts, outbox
 from everlist.mail.compose import compose
+from everlist.ops import logs, metrics
 
 if TYPE_CHECKING:
     from pathlib import Path

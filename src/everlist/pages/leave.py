@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import PlainTextResponse
 
-from everlist.core import confirmation
+from everlist.core.contacts import confirmations
 from everlist.core.ids import parse_id
 from everlist.errors import NotFound
 from everlist.pages.visit import Gone, message, page
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from starlette.datastructures import FormData
     from starlette.responses import Response
 
-    from everlist.core.confirmation import Shown
+    from everlist.core.contacts.confirmations import Shown
     from everlist.db import Transaction
     from everlist.pages.visit import Visit
 
@@ -70,7 +70,7 @@ async def change_preferences(visit: Visit) -> Response:
     act = visit.act
 
     async def operation(tx: Transaction) -> None:
-        await confirmation.leave_lists(tx, account_id, contact_id, left, act=act)
+        await confirmations.leave_lists(tx, account_id, contact_id, left, act=act)
 
     await _of_somebody(visit, operation)
     return page("preferences.html", shown=await _shown(visit), saved=True)
@@ -90,7 +90,7 @@ async def _unsubscribe(visit: Visit) -> None:
     act = visit.act
 
     async def operation(tx: Transaction) -> None:
-        await confirmation.unsubscribe(tx, account_id, contact_id, act=act)
+        await confirmations.unsubscribe(tx, account_id, contact_id, act=act)
 
     await _of_somebody(visit, operation)
 
@@ -105,6 +105,6 @@ async def _of_somebody(visit: Visit, operation: Callable[[Transaction], Awaitabl
 async def _shown(visit: Visit) -> Shown:
     account_id, contact_id = visit.contact()
     try:
-        return await confirmation.shown(visit.db, account_id, contact_id)
+        return await confirmations.shown(visit.db, account_id, contact_id)
     except NotFound as error:
         raise Gone(str(error)) from error

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
-from everlist.rest import Endpoint
+from everlist.rest.endpoint import Endpoint
 from everlist.v3 import (
     activities,
     contact_custom_fields,
@@ -18,7 +18,7 @@ from everlist.v3 import (
 )
 
 if TYPE_CHECKING:
-    from everlist.rest import Handler
+    from everlist.rest.endpoint import Handler
 
 
 def _route(method: str, path: str, handler: Handler, scope: str = "contact_data") -> Route:

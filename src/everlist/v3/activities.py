@@ -9,13 +9,14 @@ import msgspec
 from msgspec import field
 
 from everlist.core import activities, bulk
-from everlist.rest import VALIDATION, Failure, Links, invalid, json_response
-from everlist.rest_activities import ActivityOut, activity_out, queue
+from everlist.rest.activities import ActivityOut, activity_out, queue
+from everlist.rest.errors import VALIDATION, Failure, invalid, json_response
+from everlist.rest.query import Links
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from everlist.rest import Call
+    from everlist.rest.call import Call
 
 _STATES = ("processing", "completed", "cancelled", "failed", "timed_out")
 _ENGAGEMENT = ("unqualified", "low", "medium", "high")

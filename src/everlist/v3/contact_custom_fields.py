@@ -11,11 +11,12 @@ from msgspec import field
 from starlette.responses import Response
 
 from everlist.core import contacts, custom_fields
-from everlist.rest import VALIDATION, Failure, Links, invalid, json_response, whole_seconds
+from everlist.rest.errors import VALIDATION, Failure, invalid, json_response, whole_seconds
+from everlist.rest.query import Links
 
 if TYPE_CHECKING:
     from everlist.db import Transaction
-    from everlist.rest import Call
+    from everlist.rest.call import Call
 
 _MAX_LABEL = 50
 _MAX_CHOICE_LABEL = 255

@@ -10,7 +10,8 @@ import msgspec
 from msgspec import field
 
 from everlist.core import tags
-from everlist.rest import Links, invalid, json_response, whole_seconds
+from everlist.rest.errors import invalid, json_response, whole_seconds
+from everlist.rest.query import Links
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from everlist.db import Transaction
-    from everlist.rest import Call
+    from everlist.rest.call import Call
 
 _MAX_NAME = 255
 

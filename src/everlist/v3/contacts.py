@@ -10,21 +10,15 @@ import msgspec
 from msgspec import field
 from starlette.responses import Response
 
-from everlist.core import confirmation, contacts
-from everlist.core.contacts import model
-from everlist.rest import (
-    VALIDATION,
-    Failure,
-    Links,
-    invalid,
-    json_response,
-    required_source,
-    whole_seconds,
-)
+from everlist.core import contacts
+from everlist.core.contacts import confirmations, model
+from everlist.rest.errors import VALIDATION, Failure, invalid, json_response, required_source, whole_seconds
+from everlist.rest.query import Links
 
 if TYPE_CHECKING:
     from everlist.db import Transaction
-    from everlist.rest import Call, Query
+    from everlist.rest.call import Call
+    from everlist.rest.query import Query
 
 _LIST_LIMIT = 25
 _TAG_LIMIT = 50
@@ -304,14 +298,14 @@ def _frequency(value: int | str | None) -> int | None:
     return value
 
 
-def _limits(call: Call) -> confirmation.Limits:
+def _limits(call: Call) -> confirmations.Limits:
     """What keeps sign-ups from flooding somebody: by the visitor that the caller names, else by the caller."""
     settings = call.settings
     if call.visitor:
         source, most = f"visitor {call.token.token_id} {call.visitor}", settings.sign_ups_per_visitor
     else:
         source, most = f"caller {call.token.token_id} {call.caller}", settings.sign_ups_per_caller
-    return confirmation.Limits(source, most, settings.confirmations_per_address)
+    return confirmations.Limits(source, most, settings.confirmations_per_address)
 
 
 async def create_contact(call: Call) -> Response:
@@ -322,7 +316,7 @@ async def create_contact(call: Call) -> Response:
     act = call.act
 
     async def operation(tx: Transaction) -> model.Contact:
-        return await confirmation.create(
+        return await confirmations.create(
             tx, call.account_id, draft, source=source, limits=_limits(call), act=act
         )
 
@@ -402,7 +396,7 @@ async def create_or_update_contact(call: Call) -> Response:
     act = call.act
 
     async def operation(tx: Transaction) -> tuple[model.Contact, bool]:
-        return await confirmation.sign_up(
+        return await confirmations.sign_up(
             tx, call.account_id, draft, source=source, limits=_limits(call), act=act
         )
 
@@ -556,7 +550,7 @@ async def resubscribe_contact(call: Call) -> Response:
     act = call.act
 
     async def operation(tx: Transaction) -> None:
-        await confirmation.request_resubscribe(tx, call.account_id, contact_id, body.list_ids, act=act)
+        await confirmations.request_resubscribe(tx, call.account_id, contact_id, body.list_ids, act=act)
 
     await call.write(operation)
     return Response(status_code=200)

@@ -12,14 +12,14 @@ from starlette.responses import StreamingResponse
 
 from everlist.core import custom_fields, exports
 from everlist.core.contacts import ContactFilter
-from everlist.rest import VALIDATION, Failure, invalid, json_response
-from everlist.rest_activities import activity_out, queue
+from everlist.rest.activities import activity_out, queue
+from everlist.rest.errors import VALIDATION, Failure, invalid, json_response
 from everlist.v3.activities import ExcludeIn, at_most
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from everlist.rest import Call
+    from everlist.rest.call import Call
 
 _STATUSES = {"active": "active", "unsubscribed": "unsubscribed", "removed": "deleted", "deleted": "deleted"}
 _TOGETHER = {

@@ -12,13 +12,13 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from everlist.core.ids import new_id, parse_id
 from everlist.core.imports.job import ImportRequest
 from everlist.core.imports.upload import Upload
-from everlist.rest import VALIDATION, Failure, invalid, json_response
-from everlist.rest_activities import activity_out, queue
+from everlist.rest.activities import activity_out, queue
+from everlist.rest.errors import VALIDATION, Failure, invalid, json_response
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from everlist.rest import Call
+    from everlist.rest.call import Call
 
 _MAX_LISTS = 50
 _MAX_FIELD_BYTES = 16 * 1024

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from everlist.core import consent, custom_fields, lists, suppression, tags
+from everlist.core import consent, custom_fields, lists, tags
+from everlist.core.consent import suppression
 from everlist.core.contacts import subresources
 from everlist.core.contacts.apply import Change, apply
 from everlist.core.contacts.drafts import check

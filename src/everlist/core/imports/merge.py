@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, LiteralString, NamedTuple
 
 import msgspec
 
-from everlist.core import suppression
+from everlist.core.consent import suppression
 from everlist.core.contacts.apply import CONSEQUENCES, PLAIN
 from everlist.core.contacts.select import lock
 from everlist.core.ids import NO_ID

@@ -7,8 +7,9 @@ from uuid import UUID
 
 import msgspec
 
-from everlist.core import activities, lists, suppression, tags
+from everlist.core import activities, lists, tags
 from everlist.core.activities import Job, Progress
+from everlist.core.consent import suppression
 from everlist.core.contacts.apply import CONSEQUENCES
 from everlist.core.contacts.model import MAX_CUSTOM_FIELDS, MAX_LISTS, MAX_TAGS
 from everlist.core.contacts.select import lock

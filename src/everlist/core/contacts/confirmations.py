@@ -15,7 +15,8 @@ from uuid import UUID
 
 import msgspec
 
-from everlist.core import accounts, consent, contacts, links, lists, outbox, suppression
+from everlist.core import accounts, consent, contacts, links, lists, outbox
+from everlist.core.consent import suppression
 from everlist.core.ids import new_id
 from everlist.errors import NotFound, TooMany
 

@@ -15,15 +15,16 @@ from uuid import UUID
 
 import msgspec
 
-from everlist import erase_ledger
-from everlist.core import contacts, outbox, receipts, suppression
+from everlist.core import contacts, outbox
+from everlist.core.consent import suppression
 from everlist.core.contacts.apply import DELETED, edit
-from everlist.core.erase.places import PLACES, Place
 from everlist.core.ids import NO_ID
 from everlist.core.imports import upload
-from everlist.core.receipts import Erasure
+from everlist.core.privacy import erasures, ledger
+from everlist.core.privacy.erasures import Erasure
+from everlist.core.privacy.places import PLACES, Place
+from everlist.core.privacy.receipt import Receipt, Removed, key_id, sign
 from everlist.db import Unavailable
-from everlist.receipt import Receipt, Removed, key_id, sign
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,7 +46,7 @@ class Subject(msgspec.Struct, frozen=True):
     sms_number: str | None = None
     spellings: tuple[str, ...] = ()
     """Of an address that no contact has: how it stands in texts."""
-    hashes: tuple[erase_ledger.Hashed, ...] = ()
+    hashes: tuple[ledger.Hashed, ...] = ()
 
 
 async def erase(
@@ -175,30 +176,30 @@ async def finish(
     tally.note("upload_part", what, None, waiting, kept=True)
     moments = dates or [act.now] * len(subjects)
     await _remember(tx, account_id, subjects, moments, tally)
-    erasures = [
+    signed = [
         _signed(account_id, subject, tally, act, reason=reason, at=at, repeated=bool(dates))
         for subject, reason, at in zip(subjects, reasons, moments, strict=True)
     ]
-    await receipts.add(tx, account_id, erasures)
+    await erasures.add(tx, account_id, signed)
     if act.erase_ledger is not None and not dates:
-        await _write_ledger(act.erase_ledger, account_id, subjects, erasures, act)
-    return erasures
+        await _write_ledger(act.erase_ledger, account_id, subjects, signed, act)
+    return signed
 
 
 async def _write_ledger(
-    path: Path, account_id: UUID, subjects: Sequence[Subject], erasures: Sequence[Erasure], act: Act
+    path: Path, account_id: UUID, subjects: Sequence[Subject], signed: Sequence[Erasure], act: Act
 ) -> None:
     """The last thing before the commit."""
     key = key_id(act.hash_key)
     lines = [
-        erase_ledger.Line(
+        ledger.Line(
             one.erasure_id, account_id, one.erased_at, one.reason, key, one.contact_id, subject.hashes
         )
-        for subject, one in zip(subjects, erasures, strict=True)
+        for subject, one in zip(subjects, signed, strict=True)
     ]
     try:
-        await asyncio.to_thread(erase_ledger.append, path, lines)
-    except erase_ledger.Unwritable as error:
+        await asyncio.to_thread(ledger.append, path, lines)
+    except ledger.Unwritable as error:
         raise Unavailable(str(error)) from error
 
 
@@ -284,17 +285,17 @@ def hmac_of(account_id: UUID, channel: str, address_key: str, act: Act) -> bytes
     return suppression.address_hmac(act.hash_key, account_id, channel, address_key)
 
 
-def _hashes(account_id: UUID, row: Row, act: Act) -> tuple[erase_ledger.Hashed, ...]:
+def _hashes(account_id: UUID, row: Row, act: Act) -> tuple[ledger.Hashed, ...]:
     """The addresses of a contact as the suppression list and the erase ledger know them."""
-    hashes: list[erase_ledger.Hashed] = []
+    hashes: list[ledger.Hashed] = []
     if row["email_key"] is not None:
         hashed = hmac_of(account_id, suppression.EMAIL, row["email_key"], act)
-        hashes.append(erase_ledger.Hashed(suppression.EMAIL, hashed, row["opted_out_at"]))
+        hashes.append(ledger.Hashed(suppression.EMAIL, hashed, row["opted_out_at"]))
     if row["sms_number"] is not None:
         hashed = hmac_of(account_id, suppression.SMS, row["sms_number"], act)
         by_person = row["sms_opted_out_by"] == "Contact"
         at = (row["sms_opted_out_at"] or act.now) if by_person else None
-        hashes.append(erase_ledger.Hashed(suppression.SMS, hashed, at))
+        hashes.append(ledger.Hashed(suppression.SMS, hashed, at))
     return tuple(hashes)
 
 

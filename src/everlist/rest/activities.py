@@ -11,11 +11,12 @@ from msgspec import field
 
 from everlist.core import activities, lists, tags
 from everlist.errors import NotFound
-from everlist.rest import VALIDATION, Failure, Link, whole_seconds
+from everlist.rest.errors import VALIDATION, Failure, whole_seconds
+from everlist.rest.query import Link
 
 if TYPE_CHECKING:
     from everlist.db import Transaction
-    from everlist.rest import Call
+    from everlist.rest.call import Call
 
 _ITEMS = ("items_total_count", "items_completed_count")
 _OUTCOMES = ("created", "updated", "unchanged", "held_back", "rejected")

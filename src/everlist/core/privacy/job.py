@@ -8,14 +8,15 @@ from uuid import UUID
 
 import msgspec
 
-from everlist.core import contacts, suppression
+from everlist.core import contacts
 from everlist.core.activities import Job, Progress
+from everlist.core.consent import suppression
 from everlist.core.contacts import ContactFilter
 from everlist.core.contacts.select import choose
-from everlist.core.erase import traces
-from everlist.core.erase.people import Subject, erase, erasure_id_of, finish, hmac_of
 from everlist.core.ids import NO_ID
-from everlist.erase_ledger import Hashed
+from everlist.core.privacy import traces
+from everlist.core.privacy.erase import Subject, erase, erasure_id_of, finish, hmac_of
+from everlist.core.privacy.ledger import Hashed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -220,7 +220,7 @@ class Cluster:
                 arguments = (self._files.data_dir, self._version, int(self._durable), lock, writer)
                 with os.fdopen(self._files.open("log", os.O_APPEND), "ab") as log:
                     subprocess.run(
-                        [sys.executable, "-P", "-m", "everlist.embedded", *map(str, arguments)],
+                        [sys.executable, "-P", "-m", "everlist.ops.embedded", *map(str, arguments)],
                         check=False,
                         stdin=subprocess.DEVNULL,
                         stdout=log,

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from everlist.core import consent, suppression
-from everlist.core.consent_history import Event, last_of
+from everlist.core import consent
+from everlist.core.consent import suppression
+from everlist.core.contacts.history import Event, last_of
 from everlist.core.contacts.identity import parse_email
 from everlist.core.contacts.model import MAX_LISTS
 from everlist.core.contacts.read import get

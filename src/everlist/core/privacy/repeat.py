@@ -9,11 +9,11 @@ from uuid import UUID
 
 import msgspec
 
-from everlist import erase_ledger
-from everlist.core import receipts, suppression
-from everlist.core.erase.people import Subject, erasure_id_of, finish, hmac_of, locked, subject_of
+from everlist.core.consent import suppression
 from everlist.core.ids import NO_ID
-from everlist.receipt import key_id
+from everlist.core.privacy import erasures, ledger
+from everlist.core.privacy.erase import Subject, erasure_id_of, finish, hmac_of, locked, subject_of
+from everlist.core.privacy.receipt import key_id
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,11 +36,11 @@ class Repeated(msgspec.Struct):
     """Of the erasures: made under another secret key, so that their contacts are found by id alone."""
 
 
-_Missing = dict[UUID, list[erase_ledger.Line]]
+_Missing = dict[UUID, list[ledger.Line]]
 """Lines, by account."""
 
 
-async def repeat_all(db: Database, act: Act, ledger: Path) -> Repeated:
+async def repeat_all(db: Database, act: Act, path: Path) -> Repeated:
     """Do again the erasures that the erase ledger has and the database lacks.
 
     A contact is found by its id, and by an address that it had before the erasure. `act` is who repeats.
@@ -48,8 +48,8 @@ async def repeat_all(db: Database, act: Act, ledger: Path) -> Repeated:
     repeated = Repeated()
     missing: _Missing = defaultdict(list)
     batch: _Missing = defaultdict(list)
-    for number, line in enumerate(erase_ledger.read(ledger), start=1):
-        if isinstance(line, erase_ledger.Unreadable):
+    for number, line in enumerate(ledger.read(path), start=1):
+        if isinstance(line, ledger.Unreadable):
             repeated.unreadable += 1
         else:
             batch[line.account_id].append(line)
@@ -70,12 +70,12 @@ async def _add_missing(db: Database, batch: _Missing, missing: _Missing) -> None
             missing[account_id] += new
 
 
-async def _missing(db: Database, account_id: UUID, lines: list[erase_ledger.Line]) -> list[erase_ledger.Line]:
+async def _missing(db: Database, account_id: UUID, lines: list[ledger.Line]) -> list[ledger.Line]:
     """Those of the lines that the database does not know; none where it does not know the account."""
     if not await db.value("select exists (select from account where account_id = $1)", account_id):
         return []
     contact_ids = [line.contact_id for line in lines if line.contact_id is not None]
-    known = await receipts.done(db, account_id, [line.erasure_id for line in lines], contact_ids)
+    known = await erasures.done(db, account_id, [line.erasure_id for line in lines], contact_ids)
     return [line for line in lines if line.erasure_id not in known and line.contact_id not in known]
 
 
@@ -100,14 +100,12 @@ class _Match(msgspec.Struct):
     """Addresses that came to a contact after the erasure: the person's own doing."""
 
 
-async def _matched(
-    db: Database, account_id: UUID, lines: list[erase_ledger.Line], act: Act
-) -> dict[UUID, _Match]:
+async def _matched(db: Database, account_id: UUID, lines: list[ledger.Line], act: Act) -> dict[UUID, _Match]:
     """The contacts of these erasures, by erasure: one walk over the account's contacts."""
     matched: dict[UUID, _Match] = {line.erasure_id: _Match() for line in lines}
     by_contact = {line.contact_id: line for line in lines if line.contact_id is not None}
     key = key_id(act.hash_key)
-    by_hash: dict[bytes, erase_ledger.Line] = {}
+    by_hash: dict[bytes, ledger.Line] = {}
     for line in lines:
         if line.key_id == key:
             by_hash |= {one.hmac: line for one in line.hashes}
@@ -142,7 +140,7 @@ async def _repeat_chunk(
     tx: Transaction,
     *,
     account_id: UUID,
-    lines: list[erase_ledger.Line],
+    lines: list[ledger.Line],
     matched: dict[UUID, _Match],
     act: Act,
 ) -> None:
@@ -152,7 +150,7 @@ async def _repeat_chunk(
     found = await locked(tx, account_id, list(met))
     left = dict(found)
     subjects: list[Subject] = []
-    of: list[erase_ledger.Line] = []
+    of: list[ledger.Line] = []
     for line in lines:
         match = matched[line.erasure_id]
         hashes = tuple(one for one in line.hashes if line.key_id == key and one.hmac not in match.taken)

@@ -24,7 +24,7 @@ class Erasure(msgspec.Struct, frozen=True, omit_defaults=True):
     erased_at: datetime
     reason: str
     receipt: str
-    """A compact JWS; everlist.receipt says what is in it."""
+    """A compact JWS; everlist.core.privacy.receipt says what is in it."""
     contact_id: UUID | None = None
     activity_id: UUID | None = None
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from everlist.core import suppression
-from everlist.core.consent_history import page
+from everlist.core.consent import suppression
+from everlist.core.contacts.history import page
 from everlist.core.contacts.read import get
 from everlist.core.imports.merge import OUTCOMES
 

@@ -16,27 +16,18 @@ from uuid import UUID
 
 import structlog
 
-from everlist import erase_ledger, logs, metrics
-from everlist.core import (
-    accounts,
-    activities,
-    confirmation,
-    counters,
-    erase,
-    exports,
-    idempotency,
-    outbox,
-    usage,
-)
+from everlist.core import accounts, activities, counters, exports, idempotency, outbox, usage
 from everlist.core.activities import WORK_CHANNEL, Activity, Job, NotMine, Unusable
 from everlist.core.bulk import KINDS, STRANDS
-from everlist.core.contacts import Act
+from everlist.core.contacts import Act, confirmations
 from everlist.core.ids import new_id
 from everlist.core.imports import upload
 from everlist.core.outbox import MAIL_CHANNEL
+from everlist.core.privacy import ledger, repeat
 from everlist.db import DiskFull, Listener, Unavailable, open_database
 from everlist.errors import Conflict
 from everlist.mail import Postman
+from everlist.ops import logs, metrics
 from everlist.schema.migrate import check
 
 if TYPE_CHECKING:
@@ -77,11 +68,11 @@ async def erase_again(settings: Settings, dsn: str) -> int:
     """
     if settings.erase_ledger is None:
         return 0
-    await asyncio.to_thread(erase_ledger.check, settings.erase_ledger)
+    await asyncio.to_thread(ledger.check, settings.erase_ledger)
     db = await open_database(dsn, size=2, statement_timeout=CHUNK_TIMEOUT_SECONDS, name="everlist erase")
     try:
         act = Act("erase ledger", _now(), settings.secret_key.encode(), mail_folder=settings.mail_folder)
-        repeated = await erase.repeat_all(db, act, settings.erase_ledger)
+        repeated = await repeat.repeat_all(db, act, settings.erase_ledger)
     finally:
         await db.close()
     if repeated.unreadable:
@@ -390,7 +381,7 @@ class Post:
                 now, dead = _now(), 0
                 for account in await accounts.all_accounts(self._db):
                     await outbox.sweep(self._db, account.account_id, before=now - outbox.DEAD_KEPT)
-                    await confirmation.sweep(self._db, account.account_id, now=now)
+                    await confirmations.sweep(self._db, account.account_id, now=now)
                     dead += await outbox.count_dead(self._db, account.account_id)
                 metrics.MAIL_DEAD.set(dead)
                 await self._postman.sweep(now=now)

@@ -10,9 +10,10 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from everlist.core import contacts, suppression
-from everlist.core.erase.people import hmac_of
+from everlist.core import contacts
+from everlist.core.consent import suppression
 from everlist.core.ids import NO_ID
+from everlist.core.privacy.erase import hmac_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator

@@ -1,0 +1,41 @@
+"""Consent: what may be sent to a person. `email` decides permissions; `suppression` remembers former addresses."""
+
+from everlist.core.consent.email import (
+    BY_ACCOUNT,
+    BY_CONTACT,
+    EXPLICIT,
+    IMPLICIT,
+    MAILABLE,
+    NOT_SET,
+    ONLY_THE_CONTACT,
+    PENDING,
+    PERMISSIONS,
+    SOURCES,
+    TEMP_HOLD,
+    UNSUBSCRIBED,
+    EmailConsent,
+    changed,
+    confirmed,
+    initial,
+    signed_up,
+)
+
+__all__ = [
+    "BY_ACCOUNT",
+    "BY_CONTACT",
+    "EXPLICIT",
+    "IMPLICIT",
+    "MAILABLE",
+    "NOT_SET",
+    "ONLY_THE_CONTACT",
+    "PENDING",
+    "PERMISSIONS",
+    "SOURCES",
+    "TEMP_HOLD",
+    "UNSUBSCRIBED",
+    "EmailConsent",
+    "changed",
+    "confirmed",
+    "initial",
+    "signed_up",
+]
