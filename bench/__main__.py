@@ -151,7 +151,7 @@ _ALL = (*SECTIONS, *ALONE)
 
 def _cursor(account: data.Account, contact_id: UUID) -> str:
     """The cursor that GET /v3/contacts gives for the page that begins with the contact."""
-    state = SimpleNamespace(hash_key=serve.SECRET_KEY.encode())
+    state = SimpleNamespace(installation=SimpleNamespace(secret_key=serve.SECRET_KEY.encode()))
     scope = {"type": "http", "path": "/v3/contacts", "query_string": b"", "headers": []}
     request = Request({**scope, "app": SimpleNamespace(state=state)})
     links = Query(request, account.account_id).links(contact_id)

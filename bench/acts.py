@@ -22,11 +22,12 @@ from bench import serve
 from bench.activity import Server, pace, server, write_file
 from bench.report import Line, note
 from everlist.core import activities, usage
+from everlist.core.act import Act
 from everlist.core.activities import Job
-from everlist.core.contacts import Act
 from everlist.core.contacts.apply import CONSEQUENCES
 from everlist.core.imports import merge
 from everlist.core.imports.job import ANALYZED, CHUNK, analyze, read_rows
+from everlist.core.installation import Installation
 from everlist.db import open_database
 
 if TYPE_CHECKING:
@@ -155,7 +156,9 @@ async def _merge(
     with _consequences(CONSEQUENCES if metered else _WITHOUT):
         begun = time.perf_counter()
         await db.write(
-            lambda tx: merge.merge(tx, account_id, [list_id], first=rows[0], last=rows[-1], act=act)
+            lambda tx: merge.merge(
+                tx, account_id, [list_id], first=rows[0], last=rows[-1], act=act, installation=_INSTALLATION
+            )
         )
         merged = time.perf_counter()
         for one in await usage.accounts_to_fold(db) if metered else ():
@@ -165,9 +168,15 @@ async def _merge(
     return merged - begun, ended - merged
 
 
+_INSTALLATION = Installation(
+    secret_key=serve.SECRET_KEY.encode(), erase_ledger=None, mail_folder=Path("/nonexistent/mail")
+)
+
+
 def _act(activity: Activity) -> Act:
-    now, key = datetime.now(UTC), serve.SECRET_KEY.encode()
-    return Act(activity.operation, now, key, activity.request_id, activity.token_id, activity.activity_id)
+    return Act(
+        activity.operation, datetime.now(UTC), activity.request_id, activity.token_id, activity.activity_id
+    )
 
 
 def _without_meter() -> str:

@@ -22,6 +22,7 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from everlist.core import accounts, tokens
+from everlist.core.installation import Installation
 from everlist.db import Database, open_database
 from everlist.ops.embedded import Cluster
 from everlist.schema.migrate import migrate
@@ -31,6 +32,9 @@ from tests.contract.spec import check_response
 from tests.server import Server
 
 SECRET_KEY = "a key that only tests use, of more than 32 characters"
+INSTALLATION = Installation(
+    secret_key=SECRET_KEY.encode(), erase_ledger=None, mail_folder=Path("/nonexistent/mail")
+)
 _numbers = itertools.count(1)
 
 

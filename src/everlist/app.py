@@ -25,6 +25,7 @@ from starlette.routing import Route, Router
 from uuid_utils import uuid7
 
 from everlist import __version__, ext, pages, v3
+from everlist.core.installation import installation_of
 from everlist.core.tokens import REVOKED_CHANNEL, Keyring
 from everlist.db import Listener, Unavailable, open_database
 from everlist.ops import logs, metrics
@@ -64,7 +65,7 @@ def create_app(
         listener = Listener(dsn, {REVOKED_CHANNEL: lambda _payload: keyring.forget()}, keyring.forget)
         app.state.db, app.state.keyring = db, keyring
         app.state.settings, app.state.clock = settings, clock
-        app.state.hash_key = settings.secret_key.encode()
+        app.state.installation = installation_of(settings)
         app.state.limiter = Limiter(*settings.rate_limit) if settings.rate_limit else None
         background = [asyncio.create_task(listener.run()), asyncio.create_task(_watch_pool(db))]
         try:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from everlist.core import accounts, consent, contacts, custom_fields, lists, tags, tokens
+from everlist.core.act import Act
 from everlist.core.contacts.model import Contact, Note, Phone, SmsChannel, SmsConsent, StreetAddress
 from everlist.core.ids import new_id
 
@@ -177,8 +178,8 @@ class _Maker:
         later += timedelta(minutes=5)
         await contacts.apply(self.tx, self.account_id, deleted, self._act("demo: deleted", later))
 
-    def _act(self, operation: str, at: datetime) -> contacts.Act:
-        return contacts.Act(operation, at, b"")
+    def _act(self, operation: str, at: datetime) -> Act:
+        return Act(operation, at)
 
     def _newcomer(self, first: str, last: str, address: str, at: datetime) -> contacts.Change:
         roll = self.random.random

@@ -23,10 +23,12 @@ from hypothesis.stateful import (
 )
 
 from everlist.core import accounts, contacts, counters, custom_fields, lists, tags, usage
+from everlist.core.act import Act
 from everlist.core.consent import PERMISSIONS
 from everlist.core.contacts import read
 from everlist.core.contacts.model import CustomFieldDraft, EmailDraft, SmsConsentDraft, SmsDraft
 from everlist.errors import Conflict, EverlistError, Invalid, NotFound
+from tests.conftest import INSTALLATION
 from tests.core import model
 from tests.core.recount import recount
 
@@ -150,7 +152,9 @@ class Histories(RuleBasedStateMachine):
         draft = self._draft(wish)
 
         async def operation(tx: Transaction) -> UUID:
-            made = await contacts.create(tx, self.account_id, draft, source=source, act=self._act("create"))
+            made = await contacts.create(
+                tx, self.account_id, draft, source=source, act=self._act("create"), installation=INSTALLATION
+            )
             return made.contact_id
 
         self._both(operation, lambda made: self.model.create(made or NOTHING, draft, source, self.now))
@@ -173,7 +177,9 @@ class Histories(RuleBasedStateMachine):
 
         async def operation(tx: Transaction) -> None:
             act = self._act("replace")
-            await contacts.replace(tx, self.account_id, contact_id, draft, source=source, act=act)
+            await contacts.replace(
+                tx, self.account_id, contact_id, draft, source=source, act=act, installation=INSTALLATION
+            )
 
         refused = self._both(operation, lambda _: self.model.replace(contact_id, draft, source, self.now))
         self._acted(source, None if refused else contact_id)
@@ -184,7 +190,9 @@ class Histories(RuleBasedStateMachine):
 
         async def operation(tx: Transaction) -> tuple[UUID, bool]:
             act = self._act("sign up")
-            signed, created = await contacts.sign_up(tx, self.account_id, draft, source=source, act=act)
+            signed, created = await contacts.sign_up(
+                tx, self.account_id, draft, source=source, act=act, installation=INSTALLATION
+            )
             return signed.contact_id, created
 
         def by_the_model(answer: tuple[UUID, bool] | None) -> None:
@@ -328,8 +336,8 @@ class Histories(RuleBasedStateMachine):
     def _write(self, operation: Callable[[Transaction], Awaitable[T]]) -> T:
         return self.portal.call(self.database.write, operation)
 
-    def _act(self, operation: str) -> contacts.Act:
-        return contacts.Act(operation, self.now, hash_key=b"a key")
+    def _act(self, operation: str) -> Act:
+        return Act(operation, self.now)
 
     def _contact(self, which: int) -> UUID:
         known = list(self.model.contacts)

@@ -9,12 +9,12 @@ from uuid import UUID
 import pytest
 from anyio.from_thread import BlockingPortal
 
-from everlist.core.contacts import Act
+from everlist.core.act import Act
 from everlist.core.ids import new_id
 from everlist.core.privacy import erase as core_erase
 from everlist.db import Database
 from everlist.worker.run import Worker
-from tests.conftest import SECRET_KEY, Api, Sql
+from tests.conftest import INSTALLATION, Api, Sql
 from tests.ext.people import erase, found
 from tests.v3.bulk import Work, person
 from tests.v3.helpers import email, new_list, post_contact, put_contact, sms
@@ -56,10 +56,12 @@ def test_an_import_that_waits_for_an_erasure_does_not_make_the_person_again(
     made(post_file(alice, "email,first_name\nzoe@example.org,Zoe\n", new_list(alice)))
 
     async def both() -> None:
-        worker = Worker(database, SECRET_KEY.encode(), asyncio.Event())
+        worker = Worker(database, INSTALLATION, asyncio.Event())
         async with database.transaction() as tx:
-            act = Act("DELETE", datetime.now(UTC), SECRET_KEY.encode())
-            await core_erase.erase(tx, alice.account_id, {zoe: new_id()}, reason="", act=act)
+            act = Act("DELETE", datetime.now(UTC))
+            await core_erase.erase(
+                tx, alice.account_id, {zoe: new_id()}, reason="", act=act, installation=INSTALLATION
+            )
             importing = asyncio.create_task(worker.run_one())
             waits = (
                 "select exists (select from pg_stat_activity where datname = current_database()"

@@ -18,7 +18,8 @@ import pytest
 from anyio.from_thread import BlockingPortal
 
 from everlist.core import accounts, tokens
-from everlist.core.contacts import Act
+from everlist.core.act import Act
+from everlist.core.installation import installation_of
 from everlist.core.privacy import erase as erase_core
 from everlist.core.privacy import ledger, receipt, repeat
 from everlist.core.privacy.ledger import Hashed, Line, Unreadable
@@ -72,7 +73,7 @@ class World:
         with self.database() as db, Server(self.settings, self.dsn, self.portal) as server:
             api = Api(server.url, self.token, self.account)
             stop = self.portal.call(__import__("asyncio").Event)
-            one = Worker(db, SECRET_KEY.encode(), stop, erase_ledger=self.ledger)
+            one = Worker(db, installation_of(self.settings), stop)
 
             async def all_that_waits() -> None:
                 while await one.run_one():
@@ -323,13 +324,18 @@ def test_an_erasure_that_is_killed_between_the_ledger_and_its_commit_is_done_at_
 ) -> None:
     with world.serving() as (api, _):
         contact_id = UUID(person(api, "ann"))
-    act = Act("erase", datetime.now(UTC), SECRET_KEY.encode(), erase_ledger=world.ledger)
+    act = Act("erase", datetime.now(UTC))
     crash_after_the_ledger(monkeypatch)
     with world.database() as db, pytest.raises(Unavailable, match="was lost"):
         world.portal.call(
             lambda: db.write(
                 lambda tx: erase_core.erase(
-                    tx, world.account.account_id, {contact_id: uuid4()}, reason="x", act=act
+                    tx,
+                    world.account.account_id,
+                    {contact_id: uuid4()},
+                    reason="x",
+                    act=act,
+                    installation=installation_of(world.settings),
                 )
             )
         )

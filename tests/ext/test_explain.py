@@ -10,7 +10,7 @@ from anyio.from_thread import BlockingPortal
 
 from everlist.core.consent import suppression
 from everlist.db import Database
-from tests.conftest import SECRET_KEY, Api, Clock
+from tests.conftest import INSTALLATION, Api, Clock
 from tests.v3.bulk import Work, queued
 from tests.v3.helpers import (
     email,
@@ -193,7 +193,7 @@ def test_an_opt_out_whose_contact_has_another_address_is_told(alice: Api) -> Non
 def test_an_erased_address_is_told_and_comes_back_by_the_person(
     alice: Api, database: Database, portal: BlockingPortal, clock: Clock
 ) -> None:
-    hashed = suppression.address_hmac(SECRET_KEY.encode(), alice.account_id, suppression.EMAIL, ANN)
+    hashed = INSTALLATION.address_hmac(alice.account_id, suppression.EMAIL, ANN)
     portal.call(
         lambda: database.write(
             lambda tx: suppression.add(

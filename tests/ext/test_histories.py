@@ -15,11 +15,12 @@ from hypothesis import HealthCheck, given, note
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
+from everlist.core.installation import installation_of
 from everlist.db import Database
 from everlist.mail import Postman
 from everlist.settings import Settings
 from everlist.worker.run import Worker
-from tests.conftest import SECRET_KEY, Api, NewAccount, NewToken, Sql
+from tests.conftest import Api, NewAccount, NewToken, Sql
 from tests.ext.histories import STEPS, Deps, History, Row, Step
 from tests.server import Server
 
@@ -42,7 +43,7 @@ def history(
     browser = httpx2.Client(base_url=running.url, timeout=30, verify=False)
 
     async def all_that_waits() -> None:
-        worker = Worker(database, SECRET_KEY.encode(), asyncio.Event(), mail_folder=settings.mail_folder)
+        worker = Worker(database, installation_of(settings), asyncio.Event())
         while await worker.run_one():
             pass
 

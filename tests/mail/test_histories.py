@@ -13,12 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from everlist.core import accounts, contacts, links, lists
+from everlist.core.act import Act
 from everlist.core.consent import MAILABLE, PERMISSIONS
-from everlist.core.contacts import Act, Contact, ContactDraft, confirmations
+from everlist.core.contacts import Contact, ContactDraft, confirmations
 from everlist.core.contacts.model import EmailDraft
 from everlist.db import Database, Transaction
 from everlist.errors import Conflict, Invalid
-from tests.conftest import SECRET_KEY, Sql
+from tests.conftest import INSTALLATION, Sql
 from tests.core.recount import recount
 
 ADDRESSES = ("ann@example.org", "bob@example.org")
@@ -60,7 +61,7 @@ class History:
     @property
     def act(self) -> Act:
         self.now += timedelta(minutes=1)
-        return Act("history", self.now, SECRET_KEY.encode())
+        return Act("history", self.now)
 
     async def play(self, step: tuple[Any, ...]) -> None:
         name, *args = step
@@ -80,7 +81,13 @@ class History:
     async def sign_up(self, address: str) -> None:
         draft = ContactDraft(email=EmailDraft(address), list_ids=(self.list_id,))
         made, created = await confirmations.sign_up(
-            self.tx, self.account_id, draft, source="Contact", limits=LIMITS, act=self.act
+            self.tx,
+            self.account_id,
+            draft,
+            source="Contact",
+            limits=LIMITS,
+            act=self.act,
+            installation=INSTALLATION,
         )
         if created:
             self.ids.append(made.contact_id)
@@ -90,7 +97,13 @@ class History:
     async def create(self, address: str, permission: str | None, source: str) -> None:
         draft = ContactDraft(email=EmailDraft(address, permission))
         made = await confirmations.create(
-            self.tx, self.account_id, draft, source=source, limits=LIMITS, act=self.act
+            self.tx,
+            self.account_id,
+            draft,
+            source=source,
+            limits=LIMITS,
+            act=self.act,
+            installation=INSTALLATION,
         )
         self.ids.append(made.contact_id)
         if source == "Contact" and (made.permission == "unsubscribed" or not self.confirming):
@@ -102,7 +115,13 @@ class History:
         address = address or contact.email or ""
         draft = ContactDraft(email=EmailDraft(address, permission), list_ids=(self.list_id,))
         after = await contacts.replace(
-            self.tx, self.account_id, contact.contact_id, draft, source=source, act=self.act
+            self.tx,
+            self.account_id,
+            contact.contact_id,
+            draft,
+            source=source,
+            act=self.act,
+            installation=INSTALLATION,
         )
         if after.permission == "unsubscribed" and after.opt_out_source == "Contact":
             self.opted_out.add(address)  # it goes along with the contact
@@ -126,7 +145,7 @@ class History:
             return
         token = links.read_token(asked[0])
         assert token is not None
-        _, answered = await confirmations.confirm(self.tx, *token, act=self.act)
+        _, answered = await confirmations.confirm(self.tx, *token, act=self.act, installation=INSTALLATION)
         contact = await contacts.get(self.tx, self.account_id, asked[1])
         if answered:
             assert (contact.permission, contact.deleted_at) == ("explicit", None)
@@ -137,7 +156,7 @@ class History:
             return
         token = links.read_token(asked[0])
         assert token is not None
-        told, answered = await confirmations.refuse(self.tx, *token, act=self.act)
+        told, answered = await confirmations.refuse(self.tx, *token, act=self.act, installation=INSTALLATION)
         contact = await contacts.get(self.tx, self.account_id, asked[1])
         if answered and told.kind == "sign_up" and contact.permission == "unsubscribed":
             self.told(contact.email or "", "unsubscribed")
@@ -150,7 +169,12 @@ class History:
     async def resubscribe(self, number: int) -> None:
         if (contact := await self.contact(number)) is not None:
             await confirmations.request_resubscribe(
-                self.tx, self.account_id, contact.contact_id, [self.list_id], act=self.act
+                self.tx,
+                self.account_id,
+                contact.contact_id,
+                [self.list_id],
+                act=self.act,
+                installation=INSTALLATION,
             )
 
     async def setting(self, confirming: bool) -> None:

@@ -24,12 +24,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from everlist.core import accounts, contacts, outbox
-from everlist.core.contacts import Act, confirmations
+from everlist.core.act import Act
+from everlist.core.contacts import confirmations
 from everlist.core.contacts.model import EmailDraft
 from everlist.db import Database, Transaction
 from everlist.mail import compose, postman
 from everlist.settings import Settings
-from tests.conftest import SECRET_KEY, Api, Sql
+from tests.conftest import INSTALLATION, Api, Sql
 from tests.ext.people import erase
 from tests.mail.fixtures import SENDER, Change, Post, link_of
 from tests.v3.helpers import Behind, get_contact, new_list, post_contact, put_contact, sign_up
@@ -258,12 +259,20 @@ def test_a_request_that_is_rolled_back_sends_nothing(
     post: Post, alice: Api, confirming: None, a_list: str, portal: BlockingPortal, database: Database
 ) -> None:
     draft = contacts.ContactDraft(email=EmailDraft(ADDRESS), list_ids=(uuid.UUID(a_list),))
-    act = Act("test", datetime.now(UTC), SECRET_KEY.encode())
+    act = Act("test", datetime.now(UTC))
     limits = confirmations.Limits("x", 10, 3)
 
     async def fails() -> None:
         async with database.transaction() as tx:
-            await confirmations.sign_up(tx, alice.account_id, draft, source="Contact", limits=limits, act=act)
+            await confirmations.sign_up(
+                tx,
+                alice.account_id,
+                draft,
+                source="Contact",
+                limits=limits,
+                act=act,
+                installation=INSTALLATION,
+            )
             assert (
                 await tx.value("select count(*) from mail_due where account_id = $1", alice.account_id) == 1
             )

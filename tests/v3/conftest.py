@@ -12,7 +12,7 @@ from anyio.from_thread import BlockingPortal
 from everlist.core.imports import upload
 from everlist.db import Database
 from everlist.worker.run import Worker
-from tests.conftest import SECRET_KEY, Api, Sql
+from tests.conftest import INSTALLATION, Api, Sql
 from tests.core.recount import recount
 from tests.v3.helpers import Behind
 from tests.v3.imports import Rows
@@ -40,7 +40,7 @@ def work(database: Database, portal: BlockingPortal) -> Callable[[], None]:
     """Runs every activity that waits, as the worker does."""
 
     async def all_that_waits() -> None:
-        worker = Worker(database, SECRET_KEY.encode(), asyncio.Event())
+        worker = Worker(database, INSTALLATION, asyncio.Event())
         while await worker.run_one():
             pass
 

@@ -12,11 +12,11 @@ import pytest
 from anyio.from_thread import BlockingPortal
 
 from everlist.core import activities, bulk
-from everlist.core.contacts import Act
+from everlist.core.act import Act
 from everlist.db import Database
 from everlist.errors import Conflict, NotFound
 from everlist.worker.run import Worker
-from tests.conftest import SECRET_KEY, Api, Clock, Sql
+from tests.conftest import INSTALLATION, Api, Clock, Sql
 from tests.v3.bulk import Work, activity, counted, ended, lists_of, many, person, queued, ran
 from tests.v3.helpers import NOBODY, Behind, get_contact, moment, new_field, new_list, new_tag, refused
 from tests.v3.imports import by_address, made
@@ -193,7 +193,7 @@ def test_no_more_than_the_limit_are_queued_at_once(
     alice: Api, database: Database, portal: BlockingPortal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(activities, "MAX_QUEUED", 3)
-    act = Act("test", datetime.now(UTC), b"")
+    act = Act("test", datetime.now(UTC))
 
     async def one() -> bool:
         try:
@@ -269,7 +269,7 @@ def test_an_upload_is_queued_when_it_ends_not_when_it_begins(
 
         with monkeypatch.context() as patch:
             patch.setitem(bulk.KINDS, "contact_delete", then_stop)
-            assert portal.call(Worker(database, SECRET_KEY.encode(), stop).run_one)
+            assert portal.call(Worker(database, INSTALLATION, stop).run_one)
 
     uploading = Api(alice.url, alice.token)
     form = {"Content-Type": "multipart/form-data; boundary=b"}
@@ -288,7 +288,7 @@ def test_a_backlog_does_not_slow_other_accounts(
 ) -> None:
     backlog = [queued(alice, "contact_delete", contact_ids=[NOBODY]) for _ in range(5)]
     one = queued(charlie, "contact_delete", contact_ids=[NOBODY])
-    worker = Worker(database, SECRET_KEY.encode(), asyncio.Event())
+    worker = Worker(database, INSTALLATION, asyncio.Event())
 
     def run_one() -> None:
         before = {who.account_id: waiting(who) for who in (alice, charlie)}
@@ -565,7 +565,7 @@ def test_what_a_dead_worker_held_is_taken_over(
 
     portal.call(story)
     assert activity(alice, activity_id)["state"] == "processing"
-    worker = Worker(database, SECRET_KEY.encode(), asyncio.Event())
+    worker = Worker(database, INSTALLATION, asyncio.Event())
     while portal.call(worker.run_one):
         pass
     assert counted(ended(alice, activity_id)) == {"items_total": 1, "items_completed": 1, "updated": 1}

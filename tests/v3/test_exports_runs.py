@@ -14,6 +14,7 @@ from anyio import to_thread
 from anyio.from_thread import BlockingPortal
 
 from everlist.core import accounts, activities, contacts, exports, tokens
+from everlist.core.act import Act
 from everlist.core.exports import job as export_job
 from everlist.core.exports.file import PART_BYTES
 from everlist.core.ids import new_id
@@ -31,7 +32,7 @@ from tests.v3.helpers import Behind, email, moment, new_field, new_list, new_tag
 
 def grow(database: Database, portal: BlockingPortal, account_id: UUID, count: int) -> None:
     """Make contacts, a0@example.org and on."""
-    act = contacts.Act("test", datetime.now(UTC), b"")
+    act = Act("test", datetime.now(UTC))
     rest = (None,) * 7
 
     def change(number: int) -> contacts.Change:

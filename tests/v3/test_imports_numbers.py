@@ -8,7 +8,7 @@ from anyio.from_thread import BlockingPortal
 
 from everlist.core.consent import suppression
 from everlist.db import Database
-from tests.conftest import SECRET_KEY, Api, Sql
+from tests.conftest import INSTALLATION, Api, Sql
 from tests.core.recount import recount
 from tests.v3.bulk import Work, counted, lists_of, person, ran
 from tests.v3.helpers import (
@@ -65,7 +65,7 @@ def test_a_suppressed_number_does_not_come_back_as_consent(
 
     async def suppress() -> None:
         for number in ("13095550100", "13095550101"):
-            hashed = suppression.address_hmac(SECRET_KEY.encode(), alice.account_id, suppression.SMS, number)
+            hashed = INSTALLATION.address_hmac(alice.account_id, suppression.SMS, number)
             await database.write(
                 lambda tx, hashed=hashed: suppression.add(
                     tx, alice.account_id, suppression.SMS, hashed, at=datetime.now(UTC)

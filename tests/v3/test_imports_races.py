@@ -11,12 +11,12 @@ import pytest
 from anyio.from_thread import BlockingPortal
 
 from everlist.core import contacts
-from everlist.core.contacts import Act
+from everlist.core.act import Act
 from everlist.core.contacts.model import ContactDraft, EmailDraft
 from everlist.core.imports import job, merge
 from everlist.db import Database
 from everlist.worker.run import Worker
-from tests.conftest import SECRET_KEY, Api, Sql
+from tests.conftest import INSTALLATION, Api, Sql
 from tests.core.recount import recount
 from tests.ext.people import erase
 from tests.v3.bulk import Work, counted, ended, lists_of, person, queued, tags_of
@@ -40,8 +40,8 @@ def before_the_merge(monkeypatch: pytest.MonkeyPatch, chunk: int, act: Any) -> N
     suppressed = merge._suppressed
     looked: set[int] = set()
 
-    async def looking(tx: Any, account_id: UUID, first: int, last: int, *rest: Any) -> Any:
-        found = await suppressed(tx, account_id, first, last, *rest)
+    async def looking(tx: Any, account_id: UUID, first: int, last: int, **rest: Any) -> Any:
+        found = await suppressed(tx, account_id, first, last, **rest)
         if first == chunk and first not in looked:
             looked.add(first)
             await asyncio.to_thread(act)
@@ -113,15 +113,17 @@ def test_who_leaves_a_list_while_an_activity_waits_is_spared(
             assert reply.status == 201
 
     async def both() -> None:
-        act = Act("PUT", datetime.now(UTC), SECRET_KEY.encode())
+        act = Act("PUT", datetime.now(UTC))
         draft = ContactDraft(email=EmailDraft("ann@example.org"), list_ids=(UUID(other),))
         waits = (
             "select exists (select from pg_stat_activity where datname = current_database()"
             " and wait_event_type = 'Lock')"
         )
         async with database.transaction() as tx:
-            await contacts.replace(tx, alice.account_id, UUID(ann), draft, source="Account", act=act)
-            running = asyncio.create_task(Worker(database, SECRET_KEY.encode(), asyncio.Event()).run_one())
+            await contacts.replace(
+                tx, alice.account_id, UUID(ann), draft, source="Account", act=act, installation=INSTALLATION
+            )
+            running = asyncio.create_task(Worker(database, INSTALLATION, asyncio.Event()).run_one())
             while not await database.value(waits):
                 assert not running.done()
         await running

@@ -11,11 +11,11 @@ import pytest
 from anyio.from_thread import BlockingPortal
 
 from everlist.core import activities, contacts
-from everlist.core.contacts import Act
+from everlist.core.act import Act
 from everlist.core.imports import job
 from everlist.db import Database
 from everlist.worker.run import Worker
-from tests.conftest import SECRET_KEY, Api, Clock, Sql
+from tests.conftest import INSTALLATION, Api, Clock, Sql
 from tests.core.recount import recount
 from tests.v3.bulk import Work, counted, ended, images, lists_of, person
 from tests.v3.helpers import (
@@ -454,7 +454,7 @@ def test_who_unsubscribes_while_a_chunk_is_merged_as_new_people_is_held_back(
         chunks.append(named["expect_new"])
         if named["first"] == 1:
             return await merge(*args, **named)
-        act = Act("one click", datetime.now(UTC), SECRET_KEY.encode())
+        act = Act("one click", datetime.now(UTC))
         waits = (
             "select exists (select from pg_stat_activity where datname = current_database()"
             " and wait_event_type = 'Lock')"
@@ -467,7 +467,7 @@ def test_who_unsubscribes_while_a_chunk_is_merged_as_new_people_is_held_back(
         return await merging
 
     monkeypatch.setattr(job, "merge", unsubscribing)
-    portal.call(Worker(database, SECRET_KEY.encode(), asyncio.Event()).run_one)
+    portal.call(Worker(database, INSTALLATION, asyncio.Event()).run_one)
     assert chunks == [False, True]
     assert counted(ended(alice, activity_id))["held_back"] == 1
     contact = get_contact(alice, str(ann), "list_memberships")

@@ -16,7 +16,7 @@ from everlist.core.activities import Unusable
 from everlist.core.imports import job
 from everlist.db import Database, InTheWay, Unavailable
 from everlist.worker.run import Worker
-from tests.conftest import SECRET_KEY, Api, Sql
+from tests.conftest import INSTALLATION, Api, Sql
 from tests.core.recount import recount
 from tests.v3.bulk import counted, ended, person
 from tests.v3.helpers import new_field, new_list
@@ -34,12 +34,12 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def worker(database: Database) -> Worker:
-    return Worker(database, SECRET_KEY.encode(), asyncio.Event())
+    return Worker(database, INSTALLATION, asyncio.Event())
 
 
 @pytest.fixture
 def run(database: Database, portal: BlockingPortal) -> Callable[[], Any]:
-    return lambda: portal.call(Worker(database, SECRET_KEY.encode(), asyncio.Event()).run_one)
+    return lambda: portal.call(Worker(database, INSTALLATION, asyncio.Event()).run_one)
 
 
 class Together:
@@ -221,7 +221,7 @@ def test_a_worker_that_stops_leaves_both_where_they_are(
     Together(monkeypatch, stopped)
     a_list = new_list(alice)
     activity_id = made(post_file(alice, FILE, a_list))
-    portal.call(Worker(database, SECRET_KEY.encode(), stop).run_one)
+    portal.call(Worker(database, INSTALLATION, stop).run_one)
     assert counted(alice.get(f"/activities/{activity_id}").json)["created"] == 6
     monkeypatch.undo()
     assert run()

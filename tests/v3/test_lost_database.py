@@ -11,7 +11,7 @@ from anyio.from_thread import BlockingPortal
 from everlist.core import activities, bulk
 from everlist.db import Database, Unavailable
 from everlist.worker.run import Worker
-from tests.conftest import SECRET_KEY, Api, Sql
+from tests.conftest import INSTALLATION, Api, Sql
 from tests.v3.bulk import Work, activity, ended, many, person, queued
 from tests.v3.helpers import NOBODY, new_tag
 
@@ -21,7 +21,7 @@ TURNS = 3
 @pytest.fixture
 def one_turn(alice: Api, database: Database, portal: BlockingPortal, sql: Sql) -> Work:
     """What one and the same worker does next, at a time when it may take a lane over."""
-    worker = Worker(database, SECRET_KEY.encode(), asyncio.Event())
+    worker = Worker(database, INSTALLATION, asyncio.Event())
 
     def turn() -> None:
         sql("update lane set beat_at = beat_at - interval '1 minute' where account_id = $1", alice.account_id)

@@ -16,8 +16,9 @@ from uuid import UUID
 
 import msgspec
 
-from everlist.core.contacts import Act
+from everlist.core.act import Act
 from everlist.core.ids import new_id
+from everlist.core.installation import Installation
 from everlist.core.paging import Page
 from everlist.db import Database, Queries, Row, Transaction
 from everlist.errors import Conflict, EverlistError, NotFound
@@ -345,6 +346,7 @@ class Job(msgspec.Struct, frozen=True):
     """For reading beside the transaction."""
     activity: Activity
     act: Act
+    installation: Installation
     strand: int | None = None
     """Which of the activity's strands this is a chunk of, where several run at once."""
 

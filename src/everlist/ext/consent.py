@@ -56,6 +56,6 @@ async def get_consent(call: Call) -> Response:
 async def get_record(call: Call) -> Response:
     """GET /contacts/{contact_id}/record: all that is kept of one person, to be handed to them."""
     contact_id = call.path_id("contact_id")
-    kept = await access.of_contact(call.db, call.account_id, contact_id, hash_key=call.act.hash_key)
+    kept = await access.of_contact(call.db, call.account_id, contact_id, installation=call.installation)
     name = f"{contact_id}-record.json"
     return json_response(kept, 200, {"Content-Disposition": f'attachment; filename="{name}"'})

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from everlist.core.contacts import Act
     from everlist.core.contacts.identity import EmailAddress
     from everlist.db import Transaction
     from everlist.rest.call import Call
@@ -59,21 +58,21 @@ def checked_reason(reason: str | None, *, required: bool = False) -> str:
     return text
 
 
-def _act(call: Call) -> Act:
-    settings = call.settings
-    return msgspec.structs.replace(
-        call.act, erase_ledger=settings.erase_ledger, mail_folder=settings.mail_folder
-    )
-
-
 async def erase_contact(call: Call) -> Response:
     """DELETE /contacts/{contact_id}: erase one person, also a deleted one; answers with the receipt."""
     contact_id = call.path_id("contact_id")
     reason = checked_reason(call.query().text("reason"))
-    act, erasure_id = _act(call), new_id()
+    act, erasure_id = call.act, new_id()
 
     async def operation(tx: Transaction) -> list[erasures.Erasure]:
-        return await erase.erase(tx, call.account_id, {contact_id: erasure_id}, reason=reason, act=act)
+        return await erase.erase(
+            tx,
+            call.account_id,
+            {contact_id: erasure_id},
+            reason=reason,
+            act=act,
+            installation=call.installation,
+        )
 
     erased = await call.write(operation)
     if not erased:
@@ -113,14 +112,14 @@ async def post_contact_erase(call: Call) -> Response:
         contact_ids = tuple(dict.fromkeys(body.contact_ids or ()))
         held = await job.holders(tx, account_id, list(addresses.values())) if addresses else {}
         nobodys = job.hashed_addresses(
-            account_id, [one for key, one in addresses.items() if key not in held], act
+            account_id, [one for key, one in addresses.items() if key not in held], call.installation
         )
         await job.suppress(tx, account_id, nobodys, act)
         request = job.EraseRequest(
             reason,
             None if list_ids else contact_ids or tuple(held.values()),
             list_ids or None,
-            job.hashed_addresses(account_id, [addresses[key] for key in held], act),
+            job.hashed_addresses(account_id, [addresses[key] for key in held], call.installation),
             nobodys,
         )
         return await activities.create(
@@ -166,4 +165,4 @@ async def get_erasure(call: Call) -> Response:
 
 async def get_keys(request: Request) -> Response:
     """GET /keys: the public keys of the receipts, as a JWKS. No token is needed."""
-    return JSONResponse(receipt.public_keys(request.app.state.hash_key))
+    return JSONResponse(receipt.public_keys(request.app.state.installation.secret_key))

@@ -18,4 +18,4 @@ async def get_explanation(call: Call) -> Response:
     email = call.query().text("email")
     if email is None:
         raise Failure(400, VALIDATION, "email is missing")
-    return json_response(await explain(call.db, call.account_id, email, hash_key=call.act.hash_key))
+    return json_response(await explain(call.db, call.account_id, email, installation=call.installation))

@@ -17,7 +17,7 @@ async def get_links(call: Call) -> Response:
     """GET /contacts/{contact_id}/links: the addresses of the contact's pages, and the headers of RFC 8058."""
     contact_id = call.path_id("contact_id")
     await contacts.get(call.db, call.account_id, contact_id)
-    link = links.link(call.act.hash_key, call.account_id, contact_id)
+    link = links.link(call.installation.secret_key, call.account_id, contact_id)
     one_click = f"{call.public_url}/one-click/{link}"
     return json_response(
         {

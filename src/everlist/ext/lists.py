@@ -64,7 +64,9 @@ async def replace_members(call: Call) -> Response:
             return json_response(activity_out(made), 201)
         _refuse_one_too_many()
         async with _previewing:
-            difference = await preview(call.db, call.account_id, activity_id, request, call.act)
+            difference = await preview(
+                call.db, call.account_id, activity_id, request, act=call.act, installation=call.installation
+            )
     except Unusable as error:
         await upload.discard()
         raise Failure(400, VALIDATION, f"the file was refused: {error}") from error

@@ -105,4 +105,4 @@ def _named(call: Call, query: Query) -> tuple[str, bytes] | None:
         channel, key = suppression.SMS, parsed.key
     else:
         return None
-    return channel, suppression.address_hmac(call.act.hash_key, call.account_id, channel, key)
+    return channel, call.installation.address_hmac(call.account_id, channel, key)

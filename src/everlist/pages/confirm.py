@@ -37,7 +37,7 @@ async def answer_question(visit: Visit) -> Response:
     async def operation(tx: Transaction) -> tuple[Question, bool]:
         await confirmations.find(tx, account_id, token_hash, now=visit.now)
         try:
-            return await change(tx, account_id, token_hash, act=act)
+            return await change(tx, account_id, token_hash, act=act, installation=visit.installation)
         except NotFound as error:
             raise Gone(str(error)) from error
 

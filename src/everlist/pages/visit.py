@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from everlist.core import links
-from everlist.core.contacts import Act
+from everlist.core.act import Act
 from everlist.db import Unavailable
 from everlist.errors import Conflict, NotFound
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
+    from everlist.core.installation import Installation
     from everlist.db import Database, Transaction
 
 T = TypeVar("T")
@@ -64,13 +65,17 @@ class Visit:
         return Act(
             f"{self._request.method} {self._request.scope['route_path']}",
             self.now,
-            self._request.app.state.hash_key,
             self._request.scope.get("request_id"),
         )
 
+    @property
+    def installation(self) -> Installation:
+        """The secret key, the erase ledger and the mail folder."""
+        return self._request.app.state.installation
+
     def contact(self) -> tuple[UUID, UUID]:
         """(account id, contact id) of a contact's link. Raises NotFound."""
-        found = links.read_link(self._request.app.state.hash_key, self.link)
+        found = links.read_link(self.installation.secret_key, self.link)
         if found is None:
             raise NotFound("no contact has this link")
         return self._of(found)

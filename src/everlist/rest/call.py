@@ -12,13 +12,14 @@ import msgspec
 from starlette.requests import Request
 
 from everlist.core import idempotency
-from everlist.core.contacts import Act
+from everlist.core.act import Act
 from everlist.core.ids import parse_id
 from everlist.rest.errors import NOT_FOUND, VALIDATION, Failure
 from everlist.rest.idempotent import Fingerprint
 from everlist.rest.query import Query
 
 if TYPE_CHECKING:
+    from everlist.core.installation import Installation
     from everlist.core.tokens import Token
     from everlist.db import Database, Transaction
     from everlist.settings import Settings
@@ -60,10 +61,14 @@ class Call:
         return Act(
             f"{self._request.method} {self._request.scope['route_path']}",
             self.now,
-            self._request.app.state.hash_key,
             self._request.scope.get("request_id"),
             self.token.token_id,
         )
+
+    @property
+    def installation(self) -> Installation:
+        """The secret key, the erase ledger and the mail folder."""
+        return self._request.app.state.installation
 
     async def write(self, operation: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run `operation` in a transaction that has committed when this returns.

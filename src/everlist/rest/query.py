@@ -32,7 +32,7 @@ class Query:
 
     def __init__(self, request: Request, account_id: UUID) -> None:
         self._path: str = request.scope["path"]
-        self._key: bytes = request.app.state.hash_key
+        self._key: bytes = request.app.state.installation.secret_key
         self._account_id = account_id
         self._given: dict[str, str] = {}
         query_string: bytes = request.scope["query_string"]

@@ -317,7 +317,13 @@ async def create_contact(call: Call) -> Response:
 
     async def operation(tx: Transaction) -> model.Contact:
         return await confirmations.create(
-            tx, call.account_id, draft, source=source, limits=_limits(call), act=act
+            tx,
+            call.account_id,
+            draft,
+            source=source,
+            limits=_limits(call),
+            act=act,
+            installation=call.installation,
         )
 
     return json_response(contact_out(await call.write(operation), body.sent()), 201)
@@ -332,7 +338,9 @@ async def update_contact(call: Call) -> Response:
     act = call.act
 
     async def operation(tx: Transaction) -> model.Contact:
-        return await contacts.replace(tx, call.account_id, contact_id, draft, source=source, act=act)
+        return await contacts.replace(
+            tx, call.account_id, contact_id, draft, source=source, act=act, installation=call.installation
+        )
 
     return json_response(contact_out(await call.write(operation), body.sent()))
 
@@ -397,7 +405,13 @@ async def create_or_update_contact(call: Call) -> Response:
 
     async def operation(tx: Transaction) -> tuple[model.Contact, bool]:
         return await confirmations.sign_up(
-            tx, call.account_id, draft, source=source, limits=_limits(call), act=act
+            tx,
+            call.account_id,
+            draft,
+            source=source,
+            limits=_limits(call),
+            act=act,
+            installation=call.installation,
         )
 
     contact, created = await call.write(operation)
@@ -550,7 +564,9 @@ async def resubscribe_contact(call: Call) -> Response:
     act = call.act
 
     async def operation(tx: Transaction) -> None:
-        await confirmations.request_resubscribe(tx, call.account_id, contact_id, body.list_ids, act=act)
+        await confirmations.request_resubscribe(
+            tx, call.account_id, contact_id, body.list_ids, act=act, installation=call.installation
+        )
 
     await call.write(operation)
     return Response(status_code=200)

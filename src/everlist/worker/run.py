@@ -17,11 +17,13 @@ from uuid import UUID
 import structlog
 
 from everlist.core import accounts, activities, counters, exports, idempotency, outbox, usage
+from everlist.core.act import Act
 from everlist.core.activities import WORK_CHANNEL, Activity, Job, NotMine, Unusable
 from everlist.core.bulk import KINDS, STRANDS
-from everlist.core.contacts import Act, confirmations
+from everlist.core.contacts import confirmations
 from everlist.core.ids import new_id
 from everlist.core.imports import upload
+from everlist.core.installation import installation_of
 from everlist.core.outbox import MAIL_CHANNEL
 from everlist.core.privacy import ledger, repeat
 from everlist.db import DiskFull, Listener, Unavailable, open_database
@@ -32,8 +34,8 @@ from everlist.schema.migrate import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
+    from everlist.core.installation import Installation
     from everlist.db import Database, Transaction
     from everlist.settings import Settings
 
@@ -71,8 +73,10 @@ async def erase_again(settings: Settings, dsn: str) -> int:
     await asyncio.to_thread(ledger.check, settings.erase_ledger)
     db = await open_database(dsn, size=2, statement_timeout=CHUNK_TIMEOUT_SECONDS, name="everlist erase")
     try:
-        act = Act("erase ledger", _now(), settings.secret_key.encode(), mail_folder=settings.mail_folder)
-        repeated = await repeat.repeat_all(db, act, settings.erase_ledger)
+        act = Act("erase ledger", _now())
+        repeated = await repeat.repeat_all(
+            db, settings.erase_ledger, act=act, installation=installation_of(settings)
+        )
     finally:
         await db.close()
     if repeated.unreadable:
@@ -97,10 +101,8 @@ async def run(settings: Settings, dsn: str, stop: asyncio.Event) -> None:
     )
     worker = Worker(
         db,
-        settings.secret_key.encode(),
+        installation_of(settings),
         stop,
-        erase_ledger=settings.erase_ledger,
-        mail_folder=settings.mail_folder,
     )
     if settings.public_url is None:
         log.warning("links lead to this machine until EVERLIST_PUBLIC_URL is set", url=settings.base_url)
@@ -135,17 +137,12 @@ class Worker:
     def __init__(
         self,
         db: Database,
-        hash_key: bytes,
+        installation: Installation,
         stop: asyncio.Event,
-        *,
-        erase_ledger: Path | None = None,
-        mail_folder: Path | None = None,
     ) -> None:
         self._db = db
-        self._hash_key = hash_key
+        self._installation = installation
         self._stop = stop
-        self._erase_ledger = erase_ledger
-        self._mail_folder = mail_folder
         self._woken = asyncio.Event()
         self._losses: Counter[tuple[UUID, int]] = Counter()
         """By activity and strand, how often its next chunk has lost the database."""
@@ -297,14 +294,11 @@ class Worker:
             act = Act(
                 before.operation,
                 _now(),
-                self._hash_key,
                 before.request_id,
                 before.token_id,
                 before.activity_id,
-                self._erase_ledger,
-                self._mail_folder,
             )
-            progress = await KINDS[before.kind](Job(tx, self._db, before, act, strand))
+            progress = await KINDS[before.kind](Job(tx, self._db, before, act, self._installation, strand))
             return await activities.advance(tx, before, me, progress, now=_now())
 
         return await self._db.write(chunk)

@@ -12,8 +12,6 @@ An act of the person ends both. An account may take back an erasure, never an op
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -27,6 +25,7 @@ from everlist.errors import AddressTaken, Conflict, NotFound
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from everlist.core.installation import Installation
     from everlist.db import Queries, Transaction
 
 EMAIL = "email"
@@ -54,14 +53,6 @@ class Remembered(msgspec.Struct, frozen=True):
 
     def __bool__(self) -> bool:
         return self.unsubscribed_at is not None or self.erased_at is not None
-
-
-def address_hmac(key: bytes, account_id: UUID, channel: str, address_key: str) -> bytes:
-    """The 32 bytes that stand for an address; `address_key` is its compared form."""
-    message = b"\x00".join(
-        (b"everlist suppression 1", account_id.bytes, channel.encode(), address_key.encode())
-    )
-    return hmac.digest(key, message, hashlib.sha256)
 
 
 async def any_entry(db: Queries, account_id: UUID) -> bool:
@@ -127,10 +118,10 @@ async def find_all(
 
 
 async def among(
-    db: Queries, key: bytes, account_id: UUID, channel: str, address_keys: Iterable[str]
+    db: Queries, account_id: UUID, channel: str, address_keys: Iterable[str], installation: Installation
 ) -> dict[str, Remembered]:
     """The same for a set of addresses in their compared form, by address."""
-    by_hash = {address_hmac(key, account_id, channel, one): one for one in address_keys}
+    by_hash = {installation.address_hmac(account_id, channel, one): one for one in address_keys}
     found = await find_all(db, account_id, channel, by_hash)
     return {by_hash[hashed]: remembered for hashed, remembered in found.items()}
 

@@ -3,7 +3,7 @@
 from everlist.core.contacts.apply import Change, apply
 from everlist.core.contacts.filters import STATUSES, ContactFilter
 from everlist.core.contacts.identity import parse_email
-from everlist.core.contacts.model import SMS_PERMISSIONS, Act, Contact, ContactDraft
+from everlist.core.contacts.model import SMS_PERMISSIONS, Contact, ContactDraft
 from everlist.core.contacts.read import (
     INCLUDES,
     SmsEvent,
@@ -32,7 +32,6 @@ __all__ = [
     "INCLUDES",
     "SMS_PERMISSIONS",
     "STATUSES",
-    "Act",
     "Change",
     "Contact",
     "ContactDraft",

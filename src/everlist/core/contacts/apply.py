@@ -17,7 +17,8 @@ from uuid import UUID
 
 import msgspec
 
-from everlist.core.contacts.model import Act, Contact
+from everlist.core.act import Act
+from everlist.core.contacts.model import Contact
 from everlist.core.ids import NO_ID
 
 if TYPE_CHECKING:

@@ -23,7 +23,9 @@ from everlist.errors import NotFound, TooMany
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from everlist.core.contacts import Act, Contact, ContactDraft
+    from everlist.core.act import Act
+    from everlist.core.contacts import Contact, ContactDraft
+    from everlist.core.installation import Installation
     from everlist.db import Queries, Row, Transaction
 
 LASTS = timedelta(days=7)
@@ -62,29 +64,53 @@ class Question(msgspec.Struct, frozen=True):
 
 
 async def create(
-    tx: Transaction, account_id: UUID, draft: ContactDraft, *, source: str, limits: Limits, act: Act
+    tx: Transaction,
+    account_id: UUID,
+    draft: ContactDraft,
+    *,
+    source: str,
+    limits: Limits,
+    act: Act,
+    installation: Installation,
 ) -> Contact:
     """contacts.create; a person of an account with confirmed opt-in is asked. Raises TooMany beside its errors."""
     confirm = await _confirms(tx, account_id, draft, source)
-    contact = await contacts.create(tx, account_id, draft, source=source, confirm=confirm, act=act)
+    contact = await contacts.create(
+        tx, account_id, draft, source=source, confirm=confirm, act=act, installation=installation
+    )
     if confirm:
-        await _ask_who_signed_up(tx, account_id, contact, limits, act)
+        await _ask_who_signed_up(tx, account_id, contact, limits, act=act, installation=installation)
     return contact
 
 
 async def sign_up(
-    tx: Transaction, account_id: UUID, draft: ContactDraft, *, source: str, limits: Limits, act: Act
+    tx: Transaction,
+    account_id: UUID,
+    draft: ContactDraft,
+    *,
+    source: str,
+    limits: Limits,
+    act: Act,
+    installation: Installation,
 ) -> tuple[Contact, bool]:
     """contacts.sign_up, with the same addition."""
     confirm = await _confirms(tx, account_id, draft, source)
-    contact, created = await contacts.sign_up(tx, account_id, draft, source=source, confirm=confirm, act=act)
+    contact, created = await contacts.sign_up(
+        tx, account_id, draft, source=source, confirm=confirm, act=act, installation=installation
+    )
     if confirm:
-        await _ask_who_signed_up(tx, account_id, contact, limits, act)
+        await _ask_who_signed_up(tx, account_id, contact, limits, act=act, installation=installation)
     return contact, created
 
 
 async def request_resubscribe(
-    tx: Transaction, account_id: UUID, contact_id: UUID, list_ids: Sequence[UUID], *, act: Act
+    tx: Transaction,
+    account_id: UUID,
+    contact_id: UUID,
+    list_ids: Sequence[UUID],
+    *,
+    act: Act,
+    installation: Installation,
 ) -> None:
     """Send the one resubscribe mail of this contact; nothing else changes until the person confirms.
 
@@ -92,7 +118,15 @@ async def request_resubscribe(
     """
     await contacts.request_resubscribe(tx, account_id, contact_id, list_ids, act=act)
     contact = await contacts.locked(tx, account_id, contact_id)
-    await _ask(tx, account_id, contact, RESUBSCRIBE, list(dict.fromkeys(list_ids)), act=act)
+    await _ask(
+        tx,
+        account_id,
+        contact,
+        RESUBSCRIBE,
+        list(dict.fromkeys(list_ids)),
+        act=act,
+        installation=installation,
+    )
 
 
 async def _confirms(tx: Transaction, account_id: UUID, draft: ContactDraft, source: str) -> bool:
@@ -103,26 +137,34 @@ async def _confirms(tx: Transaction, account_id: UUID, draft: ContactDraft, sour
 
 
 async def _ask_who_signed_up(
-    tx: Transaction, account_id: UUID, contact: Contact, limits: Limits, act: Act
+    tx: Transaction,
+    account_id: UUID,
+    contact: Contact,
+    limits: Limits,
+    *,
+    act: Act,
+    installation: Installation,
 ) -> None:
     """Ask a contact that waits for its confirmation, or is implicit, within the limits. Raises TooMany."""
     if contact.permission not in (consent.PENDING, consent.IMPLICIT) or contact.email_key is None:
         return
-    await _count_source(tx, account_id, limits, act)
+    await _count_source(tx, account_id, limits, act, installation)
     row = await tx.row(
         "select count(*) filter (where asked_at > $3) as asked, coalesce(bool_or(refused_at > $4), false) as refused"
         " from confirmation where account_id = $1 and address_hmac = $2",
         account_id,
-        _address_hmac(account_id, contact.email_key, act),
+        installation.address_hmac(account_id, suppression.EMAIL, contact.email_key),
         act.now - timedelta(days=1),
         act.now - QUIET,
     )
     if row is None or row["refused"] or row["asked"] >= limits.per_address:
         return
-    await _ask(tx, account_id, contact, SIGN_UP, [], act=act)
+    await _ask(tx, account_id, contact, SIGN_UP, [], act=act, installation=installation)
 
 
-async def _count_source(tx: Transaction, account_id: UUID, limits: Limits, act: Act) -> None:
+async def _count_source(
+    tx: Transaction, account_id: UUID, limits: Limits, act: Act, installation: Installation
+) -> None:
     hour = act.now.replace(minute=0, second=0, microsecond=0)
     message = b"\x00".join((b"everlist source 1", account_id.bytes, limits.source.encode()))
     count = await tx.value(
@@ -130,7 +172,7 @@ async def _count_source(tx: Transaction, account_id: UUID, limits: Limits, act: 
         " on conflict (account_id, source_hmac, hour) do update set sign_ups = sign_up_count.sign_ups + 1"
         " returning sign_ups",
         account_id,
-        hmac.digest(act.hash_key, message, hashlib.sha256),
+        hmac.digest(installation.secret_key, message, hashlib.sha256),
         hour,
     )
     if count > limits.per_source:
@@ -139,7 +181,14 @@ async def _count_source(tx: Transaction, account_id: UUID, limits: Limits, act: 
 
 
 async def _ask(
-    tx: Transaction, account_id: UUID, contact: Contact, kind: str, list_ids: Sequence[UUID], *, act: Act
+    tx: Transaction,
+    account_id: UUID,
+    contact: Contact,
+    kind: str,
+    list_ids: Sequence[UUID],
+    *,
+    act: Act,
+    installation: Installation,
 ) -> None:
     """Put the question, in place of an open one of its kind."""
     if contact.email_key is None:
@@ -167,7 +216,7 @@ async def _ask(
         confirmation_id,
         kind,
         token_hash,
-        _address_hmac(account_id, contact.email_key, act),
+        installation.address_hmac(account_id, suppression.EMAIL, contact.email_key),
         list_ids,
         act.now,
         act.now + LASTS,
@@ -185,10 +234,6 @@ async def _ask(
         link_token=token,
         now=act.now,
     )
-
-
-def _address_hmac(account_id: UUID, email_key: str, act: Act) -> bytes:
-    return suppression.address_hmac(act.hash_key, account_id, suppression.EMAIL, email_key)
 
 
 async def find(db: Queries, account_id: UUID, token_hash: bytes, *, now: datetime) -> Question:
@@ -220,7 +265,9 @@ def _question(row: Row, now: datetime) -> Question:
     )
 
 
-async def confirm(tx: Transaction, account_id: UUID, token_hash: bytes, *, act: Act) -> tuple[Question, bool]:
+async def confirm(
+    tx: Transaction, account_id: UUID, token_hash: bytes, *, act: Act, installation: Installation
+) -> tuple[Question, bool]:
     """The person says yes: the question as it is then, CONFIRMED if it was open, and whether this was the answer.
 
     ENDED where it is not valid any more, or its contact has another address, was deleted or opted out since.
@@ -237,6 +284,7 @@ async def confirm(tx: Transaction, account_id: UUID, token_hash: bytes, *, act: 
         address_hmac=asked.address_hmac,
         asked_at=asked.asked_at,
         act=act,
+        installation=installation,
     )
     if contact is None:
         await _end(tx, account_id, asked.contact_id, act)
@@ -253,7 +301,9 @@ async def confirm(tx: Transaction, account_id: UUID, token_hash: bytes, *, act: 
     return msgspec.structs.replace(asked, state=CONFIRMED), True
 
 
-async def refuse(tx: Transaction, account_id: UUID, token_hash: bytes, *, act: Act) -> tuple[Question, bool]:
+async def refuse(
+    tx: Transaction, account_id: UUID, token_hash: bytes, *, act: Act, installation: Installation
+) -> tuple[Question, bool]:
     """The person says no: who did not sign up is opted out, and the address is left alone for QUIET.
 
     Whoever does not want to come back stays as they are. Only an open question can be refused; any other is
@@ -266,7 +316,7 @@ async def refuse(tx: Transaction, account_id: UUID, token_hash: bytes, *, act: A
     if (
         asked.kind == SIGN_UP
         and contact.email_key is not None
-        and _address_hmac(account_id, contact.email_key, act) == asked.address_hmac
+        and installation.address_hmac(account_id, suppression.EMAIL, contact.email_key) == asked.address_hmac
     ):
         await contacts.unsubscribe(tx, account_id, asked.contact_id, reason=REFUSED, act=act)
     await tx.execute(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from everlist.core.contacts.model import Contact
+    from everlist.core.installation import Installation
     from everlist.db import Queries
 
 NEVER_SEEN, ACTIVE, PENDING, DELETED = "never_seen", "active", "pending", "deleted"
@@ -53,7 +54,7 @@ class Explanation(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str | None = None
 
 
-async def explain(db: Queries, account_id: UUID, email: str, *, hash_key: bytes) -> Explanation:
+async def explain(db: Queries, account_id: UUID, email: str, *, installation: Installation) -> Explanation:
     """The state of an address in this account. Raises Invalid where it is not an address."""
     address = parse_email(email)
     if address is None:
@@ -65,7 +66,7 @@ async def explain(db: Queries, account_id: UUID, email: str, *, hash_key: bytes)
     if contact_id is not None:
         contact = await get(db, account_id, contact_id, include=frozenset({"list_memberships"}))
         return await _of_contact(db, account_id, contact)
-    hashed = suppression.address_hmac(hash_key, account_id, suppression.EMAIL, address.key)
+    hashed = installation.address_hmac(account_id, suppression.EMAIL, address.key)
     remembered = await suppression.find(db, account_id, suppression.EMAIL, hashed)
     if not remembered:
         body = {"create_source": "Account", "email_address": {"address": address.address}}

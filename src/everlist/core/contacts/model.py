@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from pathlib import Path
 from uuid import UUID
 
 import msgspec
@@ -218,19 +217,3 @@ class ContactDraft(msgspec.Struct, frozen=True):
     notes: tuple[NoteDraft, ...] | None = None
     list_ids: tuple[UUID, ...] | None = None
     tag_ids: tuple[UUID, ...] | None = None
-
-
-class Act(msgspec.Struct, frozen=True):
-    """One act on contacts: what is done, when, and at whose request. It stands in the ledger."""
-
-    operation: str
-    now: datetime
-    hash_key: bytes
-    """The key of the suppression hashes (settings.secret_key)."""
-    request_id: str | None = None
-    token_id: UUID | None = None
-    activity_id: UUID | None = None
-    erase_ledger: Path | None = None
-    """Where an erasure is written down (settings.erase_ledger)."""
-    mail_folder: Path | None = None
-    """Where mail is kept as files (settings.mail_folder); an erasure looks there too."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from everlist.core import consent, custom_fields, lists, tags
+from everlist.core.act import Act
 from everlist.core.consent import suppression
 from everlist.core.contacts import subresources
 from everlist.core.contacts.apply import Change, apply
@@ -18,7 +19,6 @@ from everlist.core.contacts.identity import parse_email, parse_sms_number
 from everlist.core.contacts.model import (
     MAX_CUSTOM_FIELDS,
     MAX_LISTS,
-    Act,
     Contact,
     ContactDraft,
 )
@@ -35,11 +35,19 @@ if TYPE_CHECKING:
     from everlist.core.contacts.identity import EmailAddress
     from everlist.core.contacts.model import EmailDraft
     from everlist.core.custom_fields import Value
+    from everlist.core.installation import Installation
     from everlist.db import Transaction
 
 
 async def create(
-    tx: Transaction, account_id: UUID, draft: ContactDraft, *, source: str, confirm: bool = False, act: Act
+    tx: Transaction,
+    account_id: UUID,
+    draft: ContactDraft,
+    *,
+    source: str,
+    confirm: bool = False,
+    act: Act,
+    installation: Installation,
 ) -> Contact:
     """Make a contact. `source` is who acts: Contact or Account.
 
@@ -50,13 +58,22 @@ async def create(
     """
     check(draft)
     await _refuse_taken(tx, account_id, draft, except_id=None)
-    change = await _new(tx, account_id, draft, source=source, confirm=confirm, act=act)
+    change = await _new(
+        tx, account_id, draft, source=source, confirm=confirm, act=act, installation=installation
+    )
     await apply(tx, account_id, [change], act)
     return change.after
 
 
 async def replace(
-    tx: Transaction, account_id: UUID, contact_id: UUID, draft: ContactDraft, *, source: str, act: Act
+    tx: Transaction,
+    account_id: UUID,
+    contact_id: UUID,
+    draft: ContactDraft,
+    *,
+    source: str,
+    act: Act,
+    installation: Installation,
 ) -> Contact:
     """Make the contact what the draft says.
 
@@ -77,7 +94,9 @@ async def replace(
         deleted_at=None if source == consent.BY_ACCOUNT or draft.list_ids else before.deleted_at,
     )
     if draft.email is not None:
-        after = await _with_email(tx, account_id, after, draft.email, source=source, act=act)
+        after = await _with_email(
+            tx, account_id, after, draft.email, source=source, act=act, installation=installation
+        )
     if draft.custom_fields is not None:
         values = await _checked_values(tx, account_id, draft)
         after = msgspec.structs.replace(
@@ -102,7 +121,9 @@ async def replace(
     )
     tags_after = await _checked_tags(tx, account_id, draft) if draft.tag_ids is not None else before.tag_ids
     after = msgspec.structs.replace(after, list_ids=lists_after, tag_ids=tags_after)
-    after, sms_details = await _with_sms(tx, account_id, after, draft, source=source, act=act)
+    after, sms_details = await _with_sms(
+        tx, account_id, after, draft, source=source, act=act, installation=installation
+    )
     _refuse_nobody(after)
     await apply(tx, account_id, [_change(before, after, source=source, sms_details=sms_details)], act)
     return after
@@ -116,6 +137,7 @@ async def sign_up(
     source: str = consent.BY_CONTACT,
     confirm: bool = False,
     act: Act,
+    installation: Installation,
 ) -> tuple[Contact, bool]:
     """Create or update the contact with the draft's address, or else SMS number; True when it was created.
 
@@ -130,7 +152,9 @@ async def sign_up(
     by_email, by_sms = await _holders(tx, account_id, draft)
     found = by_email or by_sms
     if found is None:
-        change = await _new(tx, account_id, draft, source=source, confirm=confirm, act=act)
+        change = await _new(
+            tx, account_id, draft, source=source, confirm=confirm, act=act, installation=installation
+        )
         await apply(tx, account_id, [change], act)
         return change.after, True
     if by_email and by_sms and by_email != by_sms:
@@ -149,11 +173,20 @@ async def sign_up(
     if draft.email is not None:
         if by_email is None:  # found by its number: it has no address, or another one
             after = await _with_email(
-                tx, account_id, after, draft.email, source=source, confirm=confirm, act=act
+                tx,
+                account_id,
+                after,
+                draft.email,
+                source=source,
+                confirm=confirm,
+                act=act,
+                installation=installation,
             )
         if source == consent.BY_CONTACT:
             live = before.deleted_at is None
-            after = await _signed_up(tx, account_id, after, confirm=confirm, live=live, act=act)
+            after = await _signed_up(
+                tx, account_id, after, confirm=confirm, live=live, act=act, installation=installation
+            )
     after = await _with_more(tx, account_id, after, draft, source=source, now=second)
     joined = await _checked_lists(tx, account_id, draft)
     list_ids = list(dict.fromkeys([*(before.list_ids or ()), *joined]))
@@ -161,7 +194,9 @@ async def sign_up(
         message = f"list_memberships does not have a valid value: at most {MAX_LISTS}"
         raise Invalid(message)
     after = msgspec.structs.replace(after, list_ids=list_ids)
-    after, sms_details = await _with_sms(tx, account_id, after, draft, source=source, act=act)
+    after, sms_details = await _with_sms(
+        tx, account_id, after, draft, source=source, act=act, installation=installation
+    )
     await apply(tx, account_id, [_change(before, after, source=source, sms_details=sms_details)], act)
     return after, False
 
@@ -194,6 +229,7 @@ async def confirm(
     address_hmac: bytes,
     asked_at: datetime,
     act: Act,
+    installation: Installation,
 ) -> Contact | None:
     """The person confirms, by the link of a mail, what was asked at `asked_at` of the address with that HMAC.
 
@@ -205,7 +241,7 @@ async def confirm(
     before = await locked(tx, account_id, contact_id)
     if before.consent is None or before.email_key is None:
         return None
-    hashed = suppression.address_hmac(act.hash_key, account_id, suppression.EMAIL, before.email_key)
+    hashed = installation.address_hmac(account_id, suppression.EMAIL, before.email_key)
     ended = [one for one in (before.deleted_at, before.opt_out_at) if one is not None and one > asked_at]
     if hashed != address_hmac or ended:
         return None
@@ -334,7 +370,14 @@ async def locked(tx: Transaction, account_id: UUID, contact_id: UUID) -> Contact
 
 
 async def _new(
-    tx: Transaction, account_id: UUID, draft: ContactDraft, *, source: str, confirm: bool, act: Act
+    tx: Transaction,
+    account_id: UUID,
+    draft: ContactDraft,
+    *,
+    source: str,
+    confirm: bool,
+    act: Act,
+    installation: Installation,
 ) -> Change:
     """The change that makes the contact of the draft."""
     second = act.now.replace(microsecond=0)
@@ -359,13 +402,24 @@ async def _new(
     )
     after = nobody
     if draft.email is not None:
-        after = await _with_email(tx, account_id, after, draft.email, source=source, confirm=confirm, act=act)
+        after = await _with_email(
+            tx,
+            account_id,
+            after,
+            draft.email,
+            source=source,
+            confirm=confirm,
+            act=act,
+            installation=installation,
+        )
     after = msgspec.structs.replace(
         after,
         list_ids=await _checked_lists(tx, account_id, draft),
         tag_ids=await _checked_tags(tx, account_id, draft),
     )
-    after, sms_details = await _with_sms(tx, account_id, after, draft, source=source, act=act)
+    after, sms_details = await _with_sms(
+        tx, account_id, after, draft, source=source, act=act, installation=installation
+    )
     _refuse_nobody(after)
     return _change(nobody, after, source=source, sms_details=sms_details)
 
@@ -416,7 +470,14 @@ def _refuse_nobody(contact: Contact) -> None:
 
 
 async def _signed_up(
-    tx: Transaction, account_id: UUID, contact: Contact, *, confirm: bool, live: bool, act: Act
+    tx: Transaction,
+    account_id: UUID,
+    contact: Contact,
+    *,
+    confirm: bool,
+    live: bool,
+    act: Act,
+    installation: Installation,
 ) -> Contact:
     """The contact with the permission after the person signed up; what is remembered of the address follows.
 
@@ -426,7 +487,7 @@ async def _signed_up(
     if before is None or contact.email_key is None or before.permission == consent.EXPLICIT:
         return contact
     after = consent.signed_up(before, confirm=confirm, live=live, now=act.now)
-    hashed = suppression.address_hmac(act.hash_key, account_id, suppression.EMAIL, contact.email_key)
+    hashed = installation.address_hmac(account_id, suppression.EMAIL, contact.email_key)
     if after.permission == consent.EXPLICIT:
         await suppression.lift(tx, account_id, suppression.EMAIL, hashed)
     elif before.opt_out_source == consent.BY_CONTACT and before.opt_out_at is not None:
@@ -435,7 +496,13 @@ async def _signed_up(
 
 
 async def _raised(
-    tx: Transaction, account_id: UUID, contact: Contact, draft: EmailDraft, *, source: str, act: Act
+    tx: Transaction,
+    account_id: UUID,
+    contact: Contact,
+    draft: EmailDraft,
+    *,
+    source: str,
+    installation: Installation,
 ) -> None:
     """See to what is remembered of the address where an update asks to make its contact mailable.
 
@@ -446,7 +513,7 @@ async def _raised(
         return
     if contact.email_key is None:
         return
-    hashed = suppression.address_hmac(act.hash_key, account_id, suppression.EMAIL, contact.email_key)
+    hashed = installation.address_hmac(account_id, suppression.EMAIL, contact.email_key)
     if await suppression.find(tx, account_id, suppression.EMAIL, hashed):
         if source != consent.BY_CONTACT:
             raise Invalid(consent.ONLY_THE_CONTACT)
@@ -462,6 +529,7 @@ async def _with_email(
     source: str,
     confirm: bool = False,
     act: Act,
+    installation: Installation,
 ) -> Contact:
     """The contact with the draft's address and the permission that follows.
 
@@ -472,12 +540,12 @@ async def _with_email(
     address = _email_of(draft)
     now = act.now
     if contact.email_key == address.key and contact.consent is not None:
-        await _raised(tx, account_id, contact, draft, source=source, act=act)
+        await _raised(tx, account_id, contact, draft, source=source, installation=installation)
         after = consent.changed(
             contact.consent, source, requested=draft.permission, reason=draft.opt_out_reason, now=now
         )
         return _with_consent(msgspec.structs.replace(contact, email=address.address), after, now=now)
-    hashed = suppression.address_hmac(act.hash_key, account_id, suppression.EMAIL, address.key)
+    hashed = installation.address_hmac(account_id, suppression.EMAIL, address.key)
     remembered = await suppression.find(tx, account_id, suppression.EMAIL, hashed)
     if source != consent.BY_CONTACT:
         suppression.refuse_erased(remembered, what="The email address", address=address.address)
@@ -493,7 +561,7 @@ async def _with_email(
         )
     else:
         if contact.opt_out_source == consent.BY_CONTACT and contact.opt_out_at is not None:
-            old = suppression.address_hmac(act.hash_key, account_id, suppression.EMAIL, contact.email_key)
+            old = installation.address_hmac(account_id, suppression.EMAIL, contact.email_key)
             await suppression.add(tx, account_id, suppression.EMAIL, old, at=contact.opt_out_at)
         after = consent.changed(
             contact.consent, source, requested=draft.permission, reason=draft.opt_out_reason, now=now
@@ -512,7 +580,14 @@ async def _with_email(
 
 
 async def _with_sms(
-    tx: Transaction, account_id: UUID, contact: Contact, draft: ContactDraft, *, source: str, act: Act
+    tx: Transaction,
+    account_id: UUID,
+    contact: Contact,
+    draft: ContactDraft,
+    *,
+    source: str,
+    act: Act,
+    installation: Installation,
 ) -> tuple[Contact, dict[str, Any] | None]:
     """The contact with the draft's SMS channel, and its details for the ledger; opt-outs as in _with_email."""
     if draft.sms_channel is None:
@@ -521,7 +596,7 @@ async def _with_sms(
     number = parse_sms_number(draft.sms_channel.full_number)
     suppressed_at = None
     if number is not None and (before is None or before.key != number.key):
-        hashed = suppression.address_hmac(act.hash_key, account_id, suppression.SMS, number.key)
+        hashed = installation.address_hmac(account_id, suppression.SMS, number.key)
         remembered = await suppression.find(tx, account_id, suppression.SMS, hashed)
         if source != consent.BY_CONTACT:
             suppression.refuse_erased(remembered, what="The SMS number")
@@ -530,7 +605,7 @@ async def _with_sms(
             await suppression.lift(tx, account_id, suppression.SMS, hashed)
         opted_out = before.sms_channel_consents[0] if before else None
         if before and opted_out and opted_out.opt_out_source == consent.BY_CONTACT:
-            old = suppression.address_hmac(act.hash_key, account_id, suppression.SMS, before.key)
+            old = installation.address_hmac(account_id, suppression.SMS, before.key)
             at = opted_out.opt_out_date or act.now
             await suppression.add(tx, account_id, suppression.SMS, old, at=at)
     channel, details = subresources.replaced_sms_channel(

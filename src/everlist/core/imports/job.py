@@ -168,6 +168,7 @@ async def _merge(job: Job) -> Progress:
         last=last,
         gone=gone,
         act=job.act,
+        installation=job.installation,
         expect_new=position.get(f"expect_new{n}", position.get("expect_new0", False)),
         opt_outs=position["opt_outs"],
     )

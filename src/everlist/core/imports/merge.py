@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from everlist.core.contacts.model import Act
+    from everlist.core.act import Act
+    from everlist.core.installation import Installation
     from everlist.db import Transaction
 
 OUTCOMES = {"c": "created", "u": "updated", "n": "unchanged", "h": "held_back", "r": "rejected"}
@@ -382,6 +383,7 @@ async def merge(
     first: int,
     last: int,
     act: Act,
+    installation: Installation,
     gone: Sequence[UUID] = (),
     expect_new: bool = False,
     opt_outs: bool = False,
@@ -397,7 +399,7 @@ async def merge(
     now = act.now.replace(microsecond=0)
     times = msgspec.json.encode({"created_at": now, "updated_at": now}).decode()
     if opt_outs:
-        await _remember(tx, account_id, first, last, act)
+        await _remember(tx, account_id, first, last, act=act, installation=installation)
     while True:
         found = (
             _NOBODY
@@ -406,9 +408,11 @@ async def merge(
         )
         expect_new = False
         if found.all_unchanged is not None:
-            decided = await _decided(tx, account_id, first, last, act)
+            decided = await _decided(tx, account_id, first, last, act=act, installation=installation)
             return Merged({"unchanged": found.all_unchanged}, decided, [])
-        suppressed, erased = await _suppressed(tx, account_id, first, last, act)
+        suppressed, erased = await _suppressed(
+            tx, account_id, first, last, act=act, installation=installation
+        )
         merged = await tx.rows(
             _INCOMING
             + (_FOLLOWED if found.by_number else "null::integer")
@@ -439,11 +443,13 @@ async def merge(
         outcomes = {OUTCOMES[row["outcome"]]: row["number"] for row in merged}
         if outcomes.keys() & {"created", "updated"}:
             # Who has an address or number is locked, or nobody has it: then its person may just have been erased.
-            now_suppressed, _ = await _suppressed(tx, account_id, first, last, act)
+            now_suppressed, _ = await _suppressed(
+                tx, account_id, first, last, act=act, installation=installation
+            )
             if set(now_suppressed) != set(suppressed):
                 raise InTheWay
         outcomes["unchanged"] = outcomes.get("unchanged", 0) + len(found.rows)
-        decided = await _decided(tx, account_id, first, last, act)
+        decided = await _decided(tx, account_id, first, last, act=act, installation=installation)
         return Merged(outcomes, decided, (merged[0]["errors"] or []) if merged else [])
 
 
@@ -502,7 +508,9 @@ async def _find(
     return found
 
 
-async def _remember(tx: Transaction, account_id: UUID, first: int, last: int, act: Act) -> None:
+async def _remember(
+    tx: Transaction, account_id: UUID, first: int, last: int, *, act: Act, installation: Installation
+) -> None:
     """Remember those who have unsubscribed, as the file says, and are on no contact."""
     rows = await tx.rows(
         "select r.email_key from import_row r where r.account_id = $1 and r.activity_id = $2"
@@ -514,17 +522,14 @@ async def _remember(tx: Transaction, account_id: UUID, first: int, last: int, ac
         first,
         last,
     )
-    hashes = (
-        suppression.address_hmac(act.hash_key, account_id, suppression.EMAIL, row["email_key"])
-        for row in rows
-    )
+    hashes = (installation.address_hmac(account_id, suppression.EMAIL, row["email_key"]) for row in rows)
     dates = dict.fromkeys(hashes, act.now)
     if dates:
         await suppression.add_all(tx, account_id, suppression.EMAIL, dates, reason=suppression.UNSUBSCRIBE)
 
 
 async def _suppressed(
-    tx: Transaction, account_id: UUID, first: int, last: int, act: Act
+    tx: Transaction, account_id: UUID, first: int, last: int, *, act: Act, installation: Installation
 ) -> tuple[list[str], list[str]]:
     """The addresses and numbers of these rows that are suppressed, and those of them whose persons were erased."""
     if not await suppression.any_entry(tx, account_id):
@@ -541,13 +546,15 @@ async def _suppressed(
     erased: list[str] = []
     for channel, column in ((suppression.EMAIL, "email_key"), (suppression.SMS, "sms_number")):
         keys = {row[column] for row in rows} - {None}
-        found = await suppression.among(tx, act.hash_key, account_id, channel, keys)
+        found = await suppression.among(tx, account_id, channel, keys, installation)
         suppressed += found
         erased += [key for key, remembered in found.items() if remembered.erased_at is not None]
     return suppressed, erased
 
 
-async def _decided(tx: Transaction, account_id: UUID, first: int, last: int, act: Act) -> dict[str, int]:
+async def _decided(
+    tx: Transaction, account_id: UUID, first: int, last: int, *, act: Act, installation: Installation
+) -> dict[str, int]:
     """Report and count the rows that no merge decides: rejected when they were read, and superseded by another."""
     erased: list[str] = []  # what names a person who was erased must not be kept
     if await suppression.any_entry(tx, account_id):
@@ -563,7 +570,7 @@ async def _decided(tx: Transaction, account_id: UUID, first: int, last: int, act
         )
         keys = [row["key"] for row in texts]
         for channel in (suppression.EMAIL, suppression.SMS):
-            found = await suppression.among(tx, act.hash_key, account_id, channel, keys)
+            found = await suppression.among(tx, account_id, channel, keys, installation)
             erased += [key for key, remembered in found.items() if remembered.erased_at is not None]
     row = await tx.row(
         """

@@ -33,7 +33,8 @@ from everlist.core.imports.merge import merge
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from everlist.core.contacts.model import Act
+    from everlist.core.act import Act
+    from everlist.core.installation import Installation
     from everlist.db import Database, Transaction
 
 KIND = "list_replace"
@@ -99,7 +100,13 @@ class _Preview(Exception):
 
 
 async def preview(
-    db: Database, account_id: UUID, activity_id: UUID, request: ReplaceRequest, act: Act
+    db: Database,
+    account_id: UUID,
+    activity_id: UUID,
+    request: ReplaceRequest,
+    *,
+    act: Act,
+    installation: Installation,
 ) -> Difference:
     """What replacing the list by the upload of `activity_id` would do. Nothing is changed. Raises Unusable."""
     activity = Activity(
@@ -129,9 +136,9 @@ async def preview(
         for setting in ("statement_timeout = 0", "work_mem = '64MB'", "plan_cache_mode = force_custom_plan"):
             await tx.execute("set local " + setting)
         month = await usage.of_month(tx, account_id, None, now=act.now)
-        read = await read_rows(Job(tx, db, activity, act))
+        read = await read_rows(Job(tx, db, activity, act, installation))
         ready = msgspec.structs.replace(activity, position=read.position, counts=read.counts)
-        counts, _ = await _switch(Job(tx, db, ready, act), None)
+        counts, _ = await _switch(Job(tx, db, ready, act, installation), None)
         after = await usage.of_month(tx, account_id, None, now=act.now)
         total = {name: read.counts.get(name, 0) + counts.get(name, 0) for name in read.counts | counts}
         reported: list[Reported] = []
@@ -226,6 +233,7 @@ async def _switch(
             last=last,
             gone=gone,
             act=job.act,
+            installation=job.installation,
             opt_outs=activity.position["opt_outs"],
         )
         created = counts["created"]

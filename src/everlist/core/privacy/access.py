@@ -18,6 +18,7 @@ from everlist.core.imports.merge import OUTCOMES
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from everlist.core.installation import Installation
     from everlist.db import Database, Transaction
 
 _CONTACT = """
@@ -115,7 +116,9 @@ order by a.activity_id
 """
 
 
-async def of_contact(db: Database, account_id: UUID, contact_id: UUID, *, hash_key: bytes) -> dict[str, Any]:
+async def of_contact(
+    db: Database, account_id: UUID, contact_id: UUID, *, installation: Installation
+) -> dict[str, Any]:
     """The record of a contact, a deleted one too, as it is at one moment. Raises NotFound."""
     async with db.snapshot() as tx:
         # An access request may take its time: it looks through all that is kept for undo.
@@ -129,7 +132,7 @@ async def of_contact(db: Database, account_id: UUID, contact_id: UUID, *, hash_k
             entry
             for channel, key in ((suppression.EMAIL, contact.email_key), (suppression.SMS, number))
             if key is not None
-            for entry in await _remembered(tx, account_id, channel, key, hash_key)
+            for entry in await _remembered(tx, account_id, channel, key, installation)
         ]
     return {
         "contact_id": contact_id,
@@ -141,9 +144,9 @@ async def of_contact(db: Database, account_id: UUID, contact_id: UUID, *, hash_k
 
 
 async def _remembered(
-    tx: Transaction, account_id: UUID, channel: str, key: str, hash_key: bytes
+    tx: Transaction, account_id: UUID, channel: str, key: str, installation: Installation
 ) -> list[suppression.Entry]:
-    hashed = suppression.address_hmac(hash_key, account_id, channel, key)
+    hashed = installation.address_hmac(account_id, channel, key)
     return await suppression.of_address(tx, account_id, channel, hashed)
 
 

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from everlist.core.contacts import Act
+    from everlist.core.act import Act
+    from everlist.core.installation import Installation
     from everlist.db import Row, Transaction
 
 _ORPHANED = timedelta(days=1)
@@ -50,7 +51,13 @@ class Subject(msgspec.Struct, frozen=True):
 
 
 async def erase(
-    tx: Transaction, account_id: UUID, erasure_ids: dict[UUID, UUID], *, reason: str, act: Act
+    tx: Transaction,
+    account_id: UUID,
+    erasure_ids: dict[UUID, UUID],
+    *,
+    reason: str,
+    act: Act,
+    installation: Installation,
 ) -> list[Erasure]:
     """Erase the contacts that `erasure_ids` maps to the ids of their erasures, deleted ones too.
 
@@ -58,9 +65,12 @@ async def erase(
     """
     found = await locked(tx, account_id, list(erasure_ids))
     subjects = [
-        subject_of(account_id, erasure_ids[contact_id], row, act) for contact_id, row in found.items()
+        subject_of(account_id, erasure_ids[contact_id], row, act, installation)
+        for contact_id, row in found.items()
     ]
-    return await finish(tx, account_id, subjects, found, [reason] * len(subjects), act=act)
+    return await finish(
+        tx, account_id, subjects, found, [reason] * len(subjects), act=act, installation=installation
+    )
 
 
 async def locked(tx: Transaction, account_id: UUID, contact_ids: Sequence[UUID]) -> dict[UUID, Row]:
@@ -124,6 +134,7 @@ async def finish(
     *,
     dates: Sequence[datetime] = (),
     act: Act,
+    installation: Installation,
 ) -> list[Erasure]:
     """Delete the subjects' contacts, which are `found` and locked; empty every place; suppress; sign.
 
@@ -155,10 +166,9 @@ async def finish(
     for place in PLACES:
         tally.add(place.table, place.what, await _emptied(tx, account_id, place, subjects), kept=place.kept)
     # The rows of mails are gone by now: whoever held one of them (outbox.hold) has written its file.
-    if act.mail_folder is not None:
-        gone = await asyncio.to_thread(_unlink_mail, act.mail_folder, subjects)
-        for erasure_id, number in gone.items():
-            tally.note("files", "mails kept in the data directory", erasure_id, number)
+    gone = await asyncio.to_thread(_unlink_mail, installation.mail_folder, subjects)
+    for erasure_id, number in gone.items():
+        tally.note("files", "mails kept in the data directory", erasure_id, number)
     if found:
         await tx.execute(
             "insert into counter_delta (account_id, name, subject, change) values ($1, 'contacts.deleted', $2, $3)",
@@ -177,20 +187,24 @@ async def finish(
     moments = dates or [act.now] * len(subjects)
     await _remember(tx, account_id, subjects, moments, tally)
     signed = [
-        _signed(account_id, subject, tally, act, reason=reason, at=at, repeated=bool(dates))
+        _signed(account_id, subject, tally, act, installation, reason=reason, at=at, repeated=bool(dates))
         for subject, reason, at in zip(subjects, reasons, moments, strict=True)
     ]
     await erasures.add(tx, account_id, signed)
-    if act.erase_ledger is not None and not dates:
-        await _write_ledger(act.erase_ledger, account_id, subjects, signed, act)
+    if installation.erase_ledger is not None and not dates:
+        await _write_ledger(installation.erase_ledger, account_id, subjects, signed, installation)
     return signed
 
 
 async def _write_ledger(
-    path: Path, account_id: UUID, subjects: Sequence[Subject], signed: Sequence[Erasure], act: Act
+    path: Path,
+    account_id: UUID,
+    subjects: Sequence[Subject],
+    signed: Sequence[Erasure],
+    installation: Installation,
 ) -> None:
     """The last thing before the commit."""
-    key = key_id(act.hash_key)
+    key = key_id(installation.secret_key)
     lines = [
         ledger.Line(
             one.erasure_id, account_id, one.erased_at, one.reason, key, one.contact_id, subject.hashes
@@ -255,7 +269,15 @@ async def _remember(
 
 
 def _signed(
-    account_id: UUID, subject: Subject, tally: _Tally, act: Act, *, reason: str, at: datetime, repeated: bool
+    account_id: UUID,
+    subject: Subject,
+    tally: _Tally,
+    act: Act,
+    installation: Installation,
+    *,
+    reason: str,
+    at: datetime,
+    repeated: bool,
 ) -> Erasure:
     removed, kept = tally.of(subject.erasure_id)
     receipt = Receipt(
@@ -270,29 +292,25 @@ def _signed(
         act.request_id,
         act.now if repeated else None,
     )
-    signed = sign(receipt, act.hash_key)
+    signed = sign(receipt, installation.secret_key)
     return Erasure(subject.erasure_id, at, reason, signed, subject.contact_id, act.activity_id)
 
 
-def subject_of(account_id: UUID, erasure_id: UUID, row: Row, act: Act) -> Subject:
-    hashes = _hashes(account_id, row, act)
+def subject_of(account_id: UUID, erasure_id: UUID, row: Row, act: Act, installation: Installation) -> Subject:
+    hashes = _hashes(account_id, row, act, installation)
     return Subject(
         erasure_id, row["contact_id"], row["email"], row["email_key"], row["sms_number"], hashes=hashes
     )
 
 
-def hmac_of(account_id: UUID, channel: str, address_key: str, act: Act) -> bytes:
-    return suppression.address_hmac(act.hash_key, account_id, channel, address_key)
-
-
-def _hashes(account_id: UUID, row: Row, act: Act) -> tuple[ledger.Hashed, ...]:
+def _hashes(account_id: UUID, row: Row, act: Act, installation: Installation) -> tuple[ledger.Hashed, ...]:
     """The addresses of a contact as the suppression list and the erase ledger know them."""
     hashes: list[ledger.Hashed] = []
     if row["email_key"] is not None:
-        hashed = hmac_of(account_id, suppression.EMAIL, row["email_key"], act)
+        hashed = installation.address_hmac(account_id, suppression.EMAIL, row["email_key"])
         hashes.append(ledger.Hashed(suppression.EMAIL, hashed, row["opted_out_at"]))
     if row["sms_number"] is not None:
-        hashed = hmac_of(account_id, suppression.SMS, row["sms_number"], act)
+        hashed = installation.address_hmac(account_id, suppression.SMS, row["sms_number"])
         by_person = row["sms_opted_out_by"] == "Contact"
         at = (row["sms_opted_out_at"] or act.now) if by_person else None
         hashes.append(ledger.Hashed(suppression.SMS, hashed, at))

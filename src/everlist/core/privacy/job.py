@@ -15,14 +15,15 @@ from everlist.core.contacts import ContactFilter
 from everlist.core.contacts.select import choose
 from everlist.core.ids import NO_ID
 from everlist.core.privacy import traces
-from everlist.core.privacy.erase import Subject, erase, erasure_id_of, finish, hmac_of
+from everlist.core.privacy.erase import Subject, erase, erasure_id_of, finish
 from everlist.core.privacy.ledger import Hashed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from everlist.core.contacts import Act
+    from everlist.core.act import Act
     from everlist.core.contacts.identity import EmailAddress
+    from everlist.core.installation import Installation
     from everlist.db import Transaction
 
 KIND = "contact_erase"
@@ -45,9 +46,11 @@ class EraseRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """The same of those that no contact had; they are suppressed already, and what there is of them goes first."""
 
 
-def hashed_addresses(account_id: UUID, addresses: Iterable[EmailAddress], act: Act) -> tuple[str, ...]:
+def hashed_addresses(
+    account_id: UUID, addresses: Iterable[EmailAddress], installation: Installation
+) -> tuple[str, ...]:
     """Addresses as EraseRequest holds them."""
-    return tuple(hmac_of(account_id, suppression.EMAIL, one.key, act).hex() for one in addresses)
+    return tuple(installation.address_hmac(account_id, suppression.EMAIL, one.key).hex() for one in addresses)
 
 
 async def suppress(tx: Transaction, account_id: UUID, hashed: Iterable[str], act: Act) -> None:
@@ -91,9 +94,11 @@ async def contact_erase(job: Job) -> Progress:
     ids = [one.contact_id for one in chunk.contacts]
     done = not chunk.full
     since = activity.created_at - _UNDER_WAY
-    late = await _late(tx, account_id, named, since, act) if done else []
+    late = await _late(tx, account_id, named, since, job.installation) if done else []
     erasure_ids = {one: erasure_id_of(activity.activity_id, one) for one in {*ids, *late}}
-    erased = await erase(tx, account_id, erasure_ids, reason=request.reason, act=act)
+    erased = await erase(
+        tx, account_id, erasure_ids, reason=request.reason, act=act, installation=job.installation
+    )
     counts |= {"items_completed_count": len(ids), "erased_count": len(erased)}
     seen = activity.counts.get("items_completed_count", 0) + len(ids)
     return Progress(
@@ -112,7 +117,7 @@ async def _erase_nobodys(job: Job, request: EraseRequest) -> None:
     tx, account_id = job.tx, job.activity.account_id
     hashes = [bytes.fromhex(one) for one in request.nobodys]
     kept_away = await suppression.find_all(tx, account_id, suppression.EMAIL, hashes)
-    seen = await traces.spellings(tx, account_id, hashes, job.act)
+    seen = await traces.spellings(tx, account_id, hashes, job.installation)
     subjects = [
         Subject(
             erasure_id_of(job.activity.activity_id, UUID(bytes=hashed[:16])),
@@ -123,11 +128,23 @@ async def _erase_nobodys(job: Job, request: EraseRequest) -> None:
         )
         for hashed in hashes
     ]
-    await finish(tx, account_id, subjects, {}, [request.reason] * len(subjects), act=job.act)
+    await finish(
+        tx,
+        account_id,
+        subjects,
+        {},
+        [request.reason] * len(subjects),
+        act=job.act,
+        installation=job.installation,
+    )
 
 
 async def _late(
-    tx: Transaction, account_id: UUID, hashes: set[bytes], since: datetime, act: Act
+    tx: Transaction,
+    account_id: UUID,
+    hashes: set[bytes],
+    since: datetime,
+    installation: Installation,
 ) -> list[UUID]:
     """The contacts that changed since then and hold one of these addresses, if it is still suppressed."""
     if not hashes:
@@ -148,7 +165,7 @@ async def _late(
         late += [
             row["contact_id"]
             for row in rows
-            if hmac_of(account_id, suppression.EMAIL, row["email_key"], act) in wanted
+            if installation.address_hmac(account_id, suppression.EMAIL, row["email_key"]) in wanted
         ]
         if len(rows) < SCANNED:
             break

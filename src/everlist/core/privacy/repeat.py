@@ -12,13 +12,14 @@ import msgspec
 from everlist.core.consent import suppression
 from everlist.core.ids import NO_ID
 from everlist.core.privacy import erasures, ledger
-from everlist.core.privacy.erase import Subject, erasure_id_of, finish, hmac_of, locked, subject_of
+from everlist.core.privacy.erase import Subject, erasure_id_of, finish, locked, subject_of
 from everlist.core.privacy.receipt import key_id
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from everlist.core.contacts import Act
+    from everlist.core.act import Act
+    from everlist.core.installation import Installation
     from everlist.db import Database, Transaction
 
 CHUNK = 1_000
@@ -40,7 +41,7 @@ _Missing = dict[UUID, list[ledger.Line]]
 """Lines, by account."""
 
 
-async def repeat_all(db: Database, act: Act, path: Path) -> Repeated:
+async def repeat_all(db: Database, path: Path, *, act: Act, installation: Installation) -> Repeated:
     """Do again the erasures that the erase ledger has and the database lacks.
 
     A contact is found by its id, and by an address that it had before the erasure. `act` is who repeats.
@@ -57,10 +58,10 @@ async def repeat_all(db: Database, act: Act, path: Path) -> Repeated:
             await _add_missing(db, batch, missing)
             batch.clear()
             if sum(map(len, missing.values())) >= SCANNED:
-                await _repeat(db, missing, act, repeated)
+                await _repeat(db, missing, repeated, act=act, installation=installation)
                 missing.clear()
     await _add_missing(db, batch, missing)
-    await _repeat(db, missing, act, repeated)
+    await _repeat(db, missing, repeated, act=act, installation=installation)
     return repeated
 
 
@@ -79,14 +80,23 @@ async def _missing(db: Database, account_id: UUID, lines: list[ledger.Line]) -> 
     return [line for line in lines if line.erasure_id not in known and line.contact_id not in known]
 
 
-async def _repeat(db: Database, missing: _Missing, act: Act, repeated: Repeated) -> None:
-    key = key_id(act.hash_key)
+async def _repeat(
+    db: Database, missing: _Missing, repeated: Repeated, *, act: Act, installation: Installation
+) -> None:
+    key = key_id(installation.secret_key)
     for account_id, lines in missing.items():
-        matched = await _matched(db, account_id, lines, act)
+        matched = await _matched(db, account_id, lines, installation)
         for first in range(0, len(lines), CHUNK):
             chunk = lines[first : first + CHUNK]
             await db.write(
-                partial(_repeat_chunk, account_id=account_id, lines=chunk, matched=matched, act=act)
+                partial(
+                    _repeat_chunk,
+                    account_id=account_id,
+                    lines=chunk,
+                    matched=matched,
+                    act=act,
+                    installation=installation,
+                )
             )
         repeated.erasures += len(lines)
         repeated.other_key += sum(line.key_id != key for line in lines)
@@ -100,11 +110,13 @@ class _Match(msgspec.Struct):
     """Addresses that came to a contact after the erasure: the person's own doing."""
 
 
-async def _matched(db: Database, account_id: UUID, lines: list[ledger.Line], act: Act) -> dict[UUID, _Match]:
+async def _matched(
+    db: Database, account_id: UUID, lines: list[ledger.Line], installation: Installation
+) -> dict[UUID, _Match]:
     """The contacts of these erasures, by erasure: one walk over the account's contacts."""
     matched: dict[UUID, _Match] = {line.erasure_id: _Match() for line in lines}
     by_contact = {line.contact_id: line for line in lines if line.contact_id is not None}
-    key = key_id(act.hash_key)
+    key = key_id(installation.secret_key)
     by_hash: dict[bytes, ledger.Line] = {}
     for line in lines:
         if line.key_id == key:
@@ -125,7 +137,9 @@ async def _matched(db: Database, account_id: UUID, lines: list[ledger.Line], act
                 (suppression.EMAIL, row["email_key"], row["email_at"]),
                 (suppression.SMS, row["sms_number"], row["created_at"]),
             ):
-                hashed = hmac_of(account_id, channel, address, act) if address is not None else b""
+                hashed = (
+                    installation.address_hmac(account_id, channel, address) if address is not None else b""
+                )
                 line = by_hash.get(hashed)
                 if line is not None and at <= line.at:
                     matched[line.erasure_id].contact_ids.add(row["contact_id"])
@@ -143,9 +157,10 @@ async def _repeat_chunk(
     lines: list[ledger.Line],
     matched: dict[UUID, _Match],
     act: Act,
+    installation: Installation,
 ) -> None:
     """Do some erasures again: of the contacts that they meet, and of the addresses that they name."""
-    key = key_id(act.hash_key)
+    key = key_id(installation.secret_key)
     met = {contact_id for line in lines for contact_id in matched[line.erasure_id].contact_ids}
     found = await locked(tx, account_id, list(met))
     left = dict(found)
@@ -157,7 +172,7 @@ async def _repeat_chunk(
         subject = Subject(line.erasure_id, line.contact_id, hashes=hashes)
         row = left.pop(line.contact_id, None) if line.contact_id else None
         if row is not None:
-            own = subject_of(account_id, line.erasure_id, row, act)
+            own = subject_of(account_id, line.erasure_id, row, act, installation)
             known = {one.hmac for one in hashes}  # the line is newer: of an opt-out it says what held at last
             more = tuple(one for one in own.hashes if one.hmac not in known)
             subject = msgspec.structs.replace(own, hashes=hashes + more)
@@ -167,7 +182,7 @@ async def _repeat_chunk(
         for contact_id in matched[line.erasure_id].contact_ids:
             if (row := left.pop(contact_id, None)) is not None:
                 erasure_id = erasure_id_of(line.erasure_id, contact_id)
-                subjects.append(subject_of(account_id, erasure_id, row, act))
+                subjects.append(subject_of(account_id, erasure_id, row, act, installation))
                 of.append(line)
     reasons, dates = [line.reason for line in of], [line.at for line in of]
-    await finish(tx, account_id, subjects, found, reasons, dates=dates, act=act)
+    await finish(tx, account_id, subjects, found, reasons, dates=dates, act=act, installation=installation)

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 from everlist.core import contacts
 from everlist.core.consent import suppression
 from everlist.core.ids import NO_ID
-from everlist.core.privacy.erase import hmac_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
     from uuid import UUID
 
-    from everlist.core.contacts import Act
+    from everlist.core.installation import Installation
     from everlist.db import Transaction
 
 TABLES = {"import_report", "activity", "mail", "idempotency_key", "before_image", "export_part"}
@@ -35,26 +34,28 @@ _ESCAPED = re.compile(r"\\.")
 
 
 async def spellings(
-    tx: Transaction, account_id: UUID, hashes: Iterable[bytes], act: Act
+    tx: Transaction, account_id: UUID, hashes: Iterable[bytes], installation: Installation
 ) -> dict[bytes, set[str]]:
     """The addresses of these HMACs as they stand in some text of the account; nothing of one that stands nowhere."""
     wanted = frozenset(hashes)
     found: defaultdict[bytes, set[str]] = defaultdict(set)
     if wanted:
         async for text in _texts(tx, account_id):
-            for hashed, spelling in await asyncio.to_thread(_among, text, wanted, account_id, act):
+            for hashed, spelling in await asyncio.to_thread(_among, text, wanted, account_id, installation):
                 found[hashed].add(spelling)
     return found
 
 
-def _among(text: str, wanted: frozenset[bytes], account_id: UUID, act: Act) -> list[tuple[bytes, str]]:
+def _among(
+    text: str, wanted: frozenset[bytes], account_id: UUID, installation: Installation
+) -> list[tuple[bytes, str]]:
     found: list[tuple[bytes, str]] = []
     for spelling in set(_candidates(text)):
         key = spelling.lower()
         if not key.isascii():
             address = contacts.parse_email(spelling)
             key = address.key if address else key
-        hashed = hmac_of(account_id, suppression.EMAIL, key, act)
+        hashed = installation.address_hmac(account_id, suppression.EMAIL, key)
         if hashed in wanted:
             found += [(hashed, one) for one in {spelling, spelling.lower(), key}]
     return found

@@ -170,9 +170,8 @@ async def _refused(job: Job, undone: UUID, chunk: int) -> list[str]:
         addresses,
         numbers,
     )
-    key = job.act.hash_key
     return [
         *(row["key"] for row in taken),
-        *await suppression.among(tx, key, account_id, suppression.EMAIL, addresses),
-        *await suppression.among(tx, key, account_id, suppression.SMS, numbers),
+        *await suppression.among(tx, account_id, suppression.EMAIL, addresses, job.installation),
+        *await suppression.among(tx, account_id, suppression.SMS, numbers, job.installation),
     ]
