@@ -28,15 +28,15 @@ Row = asyncpg.Record
 _ATTEMPTS = 4
 
 
-class InTheWay(Exception):
+class RetryTransaction(Exception):
     """Another writer changed what this transaction builds on: Database.write runs it again."""
 
 
-_IN_THE_WAY = (
+_RETRIED = (
     asyncpg.UniqueViolationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
-    InTheWay,
+    RetryTransaction,
 )
 
 
@@ -161,7 +161,7 @@ class Database:
             try:
                 async with self.transaction() as tx:
                     return await operation(tx)
-            except _IN_THE_WAY:
+            except _RETRIED:
                 continue
         message = "Another change of the same resource is under way"
         raise Conflict(message)

@@ -6,6 +6,8 @@ Each edge maps these to the shape its contract asks for; the command line prints
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 
 class EverlistError(Exception):
     """Base of every error that Everlist raises on purpose."""
@@ -15,11 +17,27 @@ class StartError(EverlistError):
     """Everlist cannot start, or go on: the message is one line that says why and what to do."""
 
 
-class Invalid(EverlistError):
-    """The input breaks a rule of the contract; `problems` are its texts, one for each rule."""
+class Problem(NamedTuple):
+    """One rule that an input breaks, in our own names; each edge says it in its contract's words."""
 
-    def __init__(self, *problems: str) -> None:
-        super().__init__(", ".join(problems))
+    field: str
+    """The property of ours, such as `list_ids` or `custom_fields[value]`."""
+    reason: str = ""
+    """What is wrong with its value, such as `at most 50`; empty if the value is none that is allowed."""
+    missing: bool = False
+    """True if a value is required and was not given."""
+
+    def __str__(self) -> str:
+        if self.missing:
+            return f"{self.field} is missing"
+        return f"{self.field}: {self.reason or 'not a valid value'}"
+
+
+class Invalid(EverlistError):
+    """The input breaks rules; `problems` has one entry for each."""
+
+    def __init__(self, *problems: Problem | str) -> None:
+        super().__init__(", ".join(map(str, problems)))
         self.problems = problems
 
 
@@ -41,10 +59,6 @@ class AddressTaken(Conflict):
 
 class LimitReached(EverlistError):
     """The account holds as many of these as it may."""
-
-
-class Forbidden(EverlistError):
-    """The caller is known but may not do this."""
 
 
 class TooMany(EverlistError):

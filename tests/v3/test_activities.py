@@ -552,9 +552,9 @@ def test_what_a_dead_worker_held_is_taken_over(
         assert again is not None
         assert again.activity_id == taken.activity_id
         progress = activities.Progress({}, done=True)
-        with pytest.raises(activities.NotMine):
+        with pytest.raises(activities.LeaseLost):
             await database.write(lambda tx: activities.advance(tx, taken, dead, progress, now=later))
-        with pytest.raises(activities.NotMine):
+        with pytest.raises(activities.LeaseLost):
             await database.write(lambda tx: activities.fail(tx, taken, dead, "late", now=later))
         await database.write(lambda tx: activities.release(tx, alice.account_id, dead, now=later))
         assert await database.value(mine, alice.account_id) == living

@@ -204,7 +204,7 @@ def test_ids_that_are_no_exports(alice: Api, work: Work) -> None:
 
 def test_an_export_that_failed(alice: Api, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(*_args: object) -> None:
-        raise activities.Unusable("the lists are lost")
+        raise activities.ActivityFailed("the lists are lost")
 
     monkeypatch.setattr(export_job, "chosen_columns", fail)
     activity_id = queued(alice)

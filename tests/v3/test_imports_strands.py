@@ -12,9 +12,9 @@ import pytest
 from anyio.from_thread import BlockingPortal
 
 from everlist.core import activities
-from everlist.core.activities import Unusable
+from everlist.core.activities import ActivityFailed
 from everlist.core.imports import job
-from everlist.db import Database, InTheWay, Unavailable
+from everlist.db import Database, RetryTransaction, Unavailable
 from everlist.worker.run import Worker
 from tests.conftest import INSTALLATION, Api, Sql
 from tests.core.recount import recount
@@ -121,7 +121,7 @@ def test_when_one_fails_what_the_other_did_is_counted_or_undone(
 ) -> None:
     async def fail(first: int) -> None:
         if first == 7:
-            raise Unusable("the moon is full")
+            raise ActivityFailed("the moon is full")
 
     together = Together(monkeypatch, nothing)
     merge = together.merge
@@ -241,7 +241,7 @@ def test_what_gets_in_the_way_of_one_is_done_again_there_alone(
         merged = await merge(*args, **named)
         times.append(named["first"])
         if named["first"] == 5 and times.count(5) < 3:
-            raise InTheWay
+            raise RetryTransaction
         return merged
 
     monkeypatch.setattr(job, "merge", in_the_way)

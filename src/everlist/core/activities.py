@@ -45,7 +45,7 @@ class QueueFull(EverlistError):
     """The account has as many unfinished activities as it may."""
 
 
-class NotMine(EverlistError):
+class LeaseLost(EverlistError):
     """Another worker has taken this activity over; what this one was doing does not count."""
 
 
@@ -356,7 +356,7 @@ def is_forgotten(activity: Activity, *, now: datetime) -> bool:
     return activity.completed_at is not None and activity.completed_at < now - UNDO_WINDOW
 
 
-class Unusable(EverlistError):
+class ActivityFailed(EverlistError):
     """The activity cannot be done at all: it fails, and the text says why."""
 
 
@@ -378,7 +378,7 @@ async def advance(
 ) -> Activity:
     """Record a chunk in the transaction that did it; the activity ends with its last chunk, or when cancelled.
 
-    Raises NotMine where another worker has taken the activity over.
+    Raises LeaseLost where another worker has taken the activity over.
     """
     row = await tx.row(
         """
@@ -409,7 +409,7 @@ async def advance(
         progress.percent_done,
     )
     if row is None:
-        raise NotMine
+        raise LeaseLost
     return _activity(row)
 
 
@@ -420,7 +420,7 @@ async def show_progress(
 
     For kinds whose only chunk is the whole: a worker that starts over finds these counts in the activity, and the
     chunk's own are added to them.
-    Raises NotMine where the activity has ended.
+    Raises LeaseLost where the activity has ended.
     """
     row = await db.row(
         """
@@ -434,7 +434,7 @@ async def show_progress(
         msgspec.json.encode(counts).decode(),
     )
     if row is None:
-        raise NotMine
+        raise LeaseLost
     return row["cancelled"]
 
 
@@ -443,7 +443,7 @@ async def fail(
 ) -> Activity:
     """End the activity as failed, with the reason first; what its finished chunks did stays.
 
-    Raises NotMine where another worker has taken it over, or it has ended.
+    Raises LeaseLost where another worker has taken it over, or it has ended.
     """
     row = await tx.row(
         """
@@ -459,5 +459,5 @@ async def fail(
         MAX_ERRORS,
     )
     if row is None:
-        raise NotMine
+        raise LeaseLost
     return _activity(row)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from everlist.core import lists
-from everlist.core.activities import Unusable
+from everlist.core.activities import ActivityFailed
 from everlist.core.ids import new_id
 from everlist.core.imports.replace import KIND, LEAVERS, UNLIST, ReplaceRequest, preview
 from everlist.core.imports.upload import Upload
@@ -67,7 +67,7 @@ async def replace_members(call: Call) -> Response:
             difference = await preview(
                 call.db, call.account_id, activity_id, request, act=call.act, installation=call.installation
             )
-    except Unusable as error:
+    except ActivityFailed as error:
         await upload.discard()
         raise Failure(400, VALIDATION, f"the file was refused: {error}") from error
     except BaseException:

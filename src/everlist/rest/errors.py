@@ -69,10 +69,21 @@ def error_response(status: int, key: str, message: str, headers: dict[str, str] 
     return json_response(error if status in (401, 403, 429) else [error], status, headers)
 
 
+def worded(problem: errors.Problem | str) -> str:
+    """Return the contract's sentence for a problem. V3 contract 1.4."""
+    if isinstance(problem, str):
+        return problem
+    if problem.missing:
+        return f"{problem.field} is missing"
+    return f"{problem.field} does not have a valid value" + (f": {problem.reason}" if problem.reason else "")
+
+
 def answer(error: errors.EverlistError) -> Response | None:  # noqa: PLR0911 - one for each kind
     """The answer to an error of the domain; None for an error that is a fault of ours."""
     match error:
-        case errors.Invalid() | errors.LimitReached():
+        case errors.Invalid():
+            return error_response(400, VALIDATION, ", ".join(map(worded, error.problems)))
+        case errors.LimitReached():
             return error_response(400, VALIDATION, str(error))
         case errors.NotFound():
             return error_response(404, NOT_FOUND, str(error))
@@ -80,8 +91,6 @@ def answer(error: errors.EverlistError) -> Response | None:  # noqa: PLR0911 - o
             return error_response(409, CONFLICT, str(error), _explanation(error))
         case idempotency.NotAgain():
             return _not_again(error)
-        case errors.Forbidden():
-            return error_response(403, "access_denied", str(error))
         case QueueFull():
             return error_response(429, "throttled", str(error), {"Retry-After": "60"})
         case errors.TooMany():

@@ -18,7 +18,7 @@ import structlog
 
 from everlist.core import accounts, activities, counters, exports, idempotency, outbox, usage
 from everlist.core.act import Act
-from everlist.core.activities import WORK_CHANNEL, Activity, Job, NotMine, Unusable
+from everlist.core.activities import WORK_CHANNEL, Activity, ActivityFailed, Job, LeaseLost
 from everlist.core.bulk import KINDS, STRANDS
 from everlist.core.contacts import confirmations
 from everlist.core.ids import new_id
@@ -200,7 +200,7 @@ class Worker:
                 await self._fail(activity, me, f"the activity could not go on: {why}")
             else:
                 await self._run(activity, me)
-        except NotMine:
+        except LeaseLost:
             log.warning("another worker took the activity over", account_id=str(account_id))
         finally:
             beating.cancel()
@@ -256,7 +256,7 @@ class Worker:
         while not self._stop.is_set():
             try:
                 after = await self._chunk(activity, me, strand)
-            except Unusable as error:
+            except ActivityFailed as error:
                 return await self._fail(activity, me, str(error))
             except Conflict:  # other writers were in the way again and again
                 conflicts += 1
@@ -268,7 +268,7 @@ class Worker:
                 lost = isinstance(error, Unavailable) and not isinstance(error, DiskFull)
                 if lost:
                     self._losses[losses] += 1
-                if lost or isinstance(error, NotMine):
+                if lost or isinstance(error, LeaseLost):
                     raise
                 failures += 1
                 log.error(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from everlist.core import activities, contacts
-from everlist.core.activities import Job, Progress, Unusable
+from everlist.core.activities import ActivityFailed, Job, Progress
 from everlist.core.contacts import ContactFilter
 from everlist.core.exports.columns import chosen_columns
 from everlist.core.exports.file import File
@@ -57,7 +57,7 @@ async def contact_exports(job: Job) -> Progress:
     if erasures != job.activity.position.get("erasures", 0):
         attempts = job.activity.position.get("attempts", 1) + 1
         if attempts > ATTEMPTS:
-            raise Unusable("people were erased again and again while the export ran")
+            raise ActivityFailed("people were erased again and again while the export ran")
         await file.discard()
         return Progress(
             {"erasures": erasures, "attempts": attempts}, done=False, counts=_counts(shown, done, done)

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from everlist.core import custom_fields, lists
-from everlist.core.activities import MAX_ERRORS, Job, Progress, Unusable
+from everlist.core.activities import MAX_ERRORS, ActivityFailed, Job, Progress
 from everlist.core.imports import upload
 from everlist.core.imports.merge import merge
 from everlist.core.imports.reading import COLUMNS, Reading
@@ -98,7 +98,7 @@ async def read_rows(job: Job) -> Progress:
     await tx.copy_in("import_row", COLUMNS, reading.copy_lines(pieces))
     if reading.rows == 0:
         message = "the file has no rows"
-        raise Unusable(message)
+        raise ActivityFailed(message)
     await tx.execute("analyze import_row (account_id, activity_id, row_number)")
     for supersede in _SUPERSEDE if reading.has_numbers else _SUPERSEDE[:1]:
         await tx.execute(supersede, account_id, activity_id)

@@ -19,7 +19,7 @@ from everlist.core.contacts.apply import CONSEQUENCES, PLAIN
 from everlist.core.contacts.select import lock
 from everlist.core.ids import NO_ID
 from everlist.core.imports.subresources import ADDRESSES, HAS_ADDRESSES, HAS_PHONES, PHONES
-from everlist.db import InTheWay
+from everlist.db import RetryTransaction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -392,7 +392,7 @@ async def merge(
 
     With `expect_new` it is tried first as if no row had a contact yet, which saves looking for them. `opt_outs` says
     that of some persons of the file it is said there that they have unsubscribed.
-    Raises InTheWay where a person was erased, or an opt-out remembered, in the middle.
+    Raises RetryTransaction where a person was erased, or an opt-out remembered, in the middle.
     """
     ids = list(list_ids)
     no_fields = [str(one) for one in gone]
@@ -447,7 +447,7 @@ async def merge(
                 tx, account_id, first, last, act=act, installation=installation
             )
             if set(now_suppressed) != set(suppressed):
-                raise InTheWay
+                raise RetryTransaction
         outcomes["unchanged"] = outcomes.get("unchanged", 0) + len(found.rows)
         decided = await _decided(tx, account_id, first, last, act=act, installation=installation)
         return Merged(outcomes, decided, (merged[0]["errors"] or []) if merged else [])

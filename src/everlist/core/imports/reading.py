@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, LiteralString
 
 import msgspec
 
-from everlist.core.activities import MAX_ERRORS, Activity, Unusable
+from everlist.core.activities import MAX_ERRORS, Activity, ActivityFailed
 from everlist.core.contacts.identity import keys_in
 from everlist.core.imports.columns import Columns, Rejected, Staged, copy_text
 from everlist.core.imports.csvfile import CsvReader, NotCsv, whole_lines
@@ -70,7 +70,7 @@ class Reading:
         """What is said of single rows, up to MAX_ERRORS."""
 
     async def copy_lines(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Lines for COPY into COLUMNS, some at a time. Raises Unusable."""
+        """Lines for COPY into COLUMNS, some at a time. Raises ActivityFailed."""
         read = self._json_rows if self._is_json else self._csv_rows
         lines: list[str] = []
         size = 0
@@ -120,7 +120,7 @@ class Reading:
                     yield self._staged(columns, records)
             records = reader.finish()
         except NotCsv as error:
-            raise Unusable(str(error)) from error
+            raise ActivityFailed(str(error)) from error
         if columns is None and records:
             columns, records = self._columns(records[0]), records[1:]
         if columns is not None:
@@ -130,11 +130,11 @@ class Reading:
         self.header_rows = 1
         if header.cells is None:
             message = f"the first line cannot be read: {header.problem}"
-            raise Unusable(message)
+            raise ActivityFailed(message)
         try:
             columns = Columns.of_header(header.cells, self._fields, sms_permission=self._sms_permission)
         except Invalid as error:
-            raise Unusable(str(error)) from error
+            raise ActivityFailed(str(error)) from error
         self.custom_field_ids = columns.custom_field_ids
         self._remark_on(columns)
         return columns

@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from everlist.core import activities, counters, lists, usage
-from everlist.core.activities import MAX_ERRORS, PROCESSING, Activity, Job, Progress, Unusable
+from everlist.core.activities import MAX_ERRORS, PROCESSING, Activity, ActivityFailed, Job, Progress
 from everlist.core.contacts.apply import DELETED, Edit, edit
 from everlist.core.contacts.select import lock
 from everlist.core.imports import outcomes
@@ -108,7 +108,7 @@ async def preview(
     act: Act,
     installation: Installation,
 ) -> Difference:
-    """What replacing the list by the upload of `activity_id` would do. Nothing is changed. Raises Unusable."""
+    """What replacing the list by the upload of `activity_id` would do. Nothing is changed. Raises ActivityFailed."""
     activity = Activity(
         account_id=account_id,
         activity_id=activity_id,
@@ -200,7 +200,7 @@ async def _switch(
     request = msgspec.convert(activity.request, ReplaceRequest)
     if not await lists.lock_live(tx, account_id, request.list_ids):
         message = "the list has been deleted"
-        raise Unusable(message)
+        raise ActivityFailed(message)
     (list_id,) = request.list_ids
     before = await _members(tx, account_id, list_id)
     leavers = await _leavers(job, list_id)
@@ -210,7 +210,7 @@ async def _switch(
             f"{len(leavers):,} of {before:,} contacts would leave the list, which is more than {most:g}%:"
             " nothing was changed"
         )
-        raise Unusable(message)
+        raise ActivityFailed(message)
     leave, args = (DELETED, ()) if request.leavers == DELETE else (_UNLISTED, ([list_id],))
     removed = 0
     for begin in range(0, len(leavers), CHUNK):
