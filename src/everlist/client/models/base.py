@@ -8,7 +8,7 @@ from typing import Any, Self
 import msgspec
 from msgspec import UnsetType, field
 
-from everlist.client._protocol import cursor_of
+from everlist.client._protocol import cursor_in
 
 Text = str | None | UnsetType
 Number = int | None | UnsetType
@@ -61,7 +61,7 @@ class Page(Model, kw_only=True):
     @property
     def cursor(self) -> str | None:
         """Return the argument for `list(cursor=…)` that starts at the next page; None on the last one."""
-        return cursor_of(self.next) if self.next else None
+        return cursor_in(self.next) if self.next else None
 
     @property
     def total(self) -> int | None:
