@@ -224,7 +224,7 @@ def token() -> None:
 def token_create(
     account: str | None, scopes: tuple[str, ...], name: str, data_dir: Path | None, database_url: str | None
 ) -> None:
-    """Create a bearer token and print nothing else. Only its hash is stored, so it cannot be shown again.
+    """Create a bearer token and print it. Only its hash is stored, so copy the token now.
 
     Example: everlist token create --account "Harbour Books" --scope contact_data
     """

@@ -60,7 +60,7 @@ def list_activities(session: Session, state: str | None, limit: int) -> None:
         for activity in newest
     )
     if not output.table(("Created", "State", ">Done", "Counts", "File", "Id"), rows):
-        click.echo("There are no activities from the last ten days.")
+        click.echo("No activity of the last ten days matches.")
 
 
 def _summary(status: ActivityStatus | None) -> str:

@@ -27,10 +27,10 @@ def property_options(command: F) -> F:
     """Add the options for a contact's properties to a command, and pass them as the dictionary `properties`."""
     permissions = click.Choice(["explicit", "implicit", "unsubscribed", "pending_confirmation", "not_set"])
 
-    @click.option("--first-name", help="Up to 50 characters, like all names.")
-    @click.option("--last-name")
-    @click.option("--job-title")
-    @click.option("--company-name")
+    @click.option("--first-name", help="Up to 50 characters.")
+    @click.option("--last-name", help="Up to 50 characters.")
+    @click.option("--job-title", help="Up to 50 characters.")
+    @click.option("--company-name", help="Up to 50 characters.")
     @click.option("--birthday", metavar="MM-DD", help="Month and day, such as 03-14.")
     @click.option("--anniversary", metavar="DATE", help="A date, such as 2019-06-01.")
     @click.option("--permission", type=permissions, help="The permission to send email.")

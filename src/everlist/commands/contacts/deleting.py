@@ -47,7 +47,7 @@ def _choose_lists(session: Session, list_names: tuple[str, ...]) -> _Chosen:
 def delete_contacts(
     session: Session, contacts: tuple[str, ...], list_names: tuple[str, ...], dry_run: bool, yes: bool
 ) -> None:
-    """Delete contacts: hide them and remove them from their lists. `restore` reverts it; - reads standard input.
+    """Delete contacts. They leave their lists, and `restore` brings them back; - reads them from standard input.
 
     Example: everlist contacts delete tom@example.org --yes
     """
@@ -88,7 +88,7 @@ def _completed_items(activity: Activity, default: int) -> int:
 )
 @api_command
 def restore_contacts(session: Session, contacts: tuple[str, ...], deleted_by: str | None) -> None:
-    """Restore deleted contacts with the lists and tags that they had; - reads them from standard input.
+    """Restore deleted contacts. They get back their lists and tags; - reads the contacts from standard input.
 
     Example: everlist contacts restore kim@example.org
     """
@@ -113,7 +113,7 @@ def restore_contacts(session: Session, contacts: tuple[str, ...], deleted_by: st
 @contacts_argument
 @contacts_of_lists
 @click.option(
-    "--reason", required=True, help="The reason. It is stored for good, so it must not name the person."
+    "--reason", required=True, help="The reason. It is stored permanently, so do not name the person."
 )
 @destructive
 @api_command
@@ -125,7 +125,7 @@ def erase_contacts(
     dry_run: bool,
     yes: bool,
 ) -> None:
-    """Erase contacts irreversibly; - reads them from standard input.
+    """Erase contacts irreversibly. - reads them from standard input.
 
     You may erase an address that no contact has: the server records it as erased. --json prints the receipts.
 
