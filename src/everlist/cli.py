@@ -1,6 +1,6 @@
-"""The command line: the commands of the server, and beside them those of everlist.commands.
+"""The command line: the commands of the server, and those of everlist.commands.
 
-Importing this module needs nothing of the server; each command imports what it runs.
+Importing this module does not need the server package: each command imports what it runs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Run the command; an error of ours is one line on standard error and a status that docs/cli.md tells."""
+    """Run the command. An EverlistError is printed as one line on standard error; docs/cli.md lists the statuses."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -45,25 +45,24 @@ def main() -> None:
         sys.exit(1)
 
 
-class _Sections(click.Group):
-    """Tells apart in its help the commands of the server and those that call it."""
+class _SectionedGroup(click.Group):
+    """A group whose help lists the commands that call the API apart from those of the server."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """The two sections."""
-        calling = {command.name for command in commands}
-        server = [(name, one) for name, one in sorted(self.commands.items()) if name not in calling]
+        """Write the two sections."""
+        server = [command for _, command in sorted(self.commands.items()) if command not in commands]
         sections = {
-            "Commands that call a server (EVERLIST_URL, EVERLIST_TOKEN)": [
-                (one.name or "", one) for one in commands
-            ],
-            "Commands of the server, on its own machine": server,
+            "Commands that call the API (EVERLIST_URL, EVERLIST_TOKEN)": commands,
+            "Commands to run on the server's machine": server,
         }
-        for title, below in sections.items():
+        for title, members in sections.items():
             with formatter.section(title):
-                formatter.write_dl([(name, one.get_short_help_str(90)) for name, one in below])
+                formatter.write_dl(
+                    [(command.name or "", command.get_short_help_str(90)) for command in members]
+                )
 
 
-@click.group(cls=_Sections, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_SectionedGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="%(version)s")
 def everlist() -> None:
     """Everlist: a self-hosted contact, list and consent server."""
@@ -74,10 +73,10 @@ for _command in commands:
 
 
 _data_dir = click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="Where the data lives (EVERLIST_DATA_DIR)."
+    "--data-dir", type=click.Path(path_type=Path), help="The data directory (EVERLIST_DATA_DIR)."
 )
 _database_url = click.option(
-    "--database-url", help="A PostgreSQL to use in place of the embedded one (EVERLIST_DATABASE_URL)."
+    "--database-url", help="A PostgreSQL to use instead of the embedded one (EVERLIST_DATABASE_URL)."
 )
 
 
@@ -88,10 +87,14 @@ _database_url = click.option(
 )
 @_data_dir
 @_database_url
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Web processes.")
-@click.option("--no-worker", is_flag=True, help="Leave the background worker to `everlist worker`.")
 @click.option(
-    "--demo", is_flag=True, help="Make the demo account with sample data, and print a token for it."
+    "--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="The number of web processes."
+)
+@click.option(
+    "--no-worker", is_flag=True, help="Do not run the background worker. Run `everlist worker` instead."
+)
+@click.option(
+    "--demo", is_flag=True, help="Create a demo account with sample data, and print a token for it."
 )
 def serve(
     host: str,
@@ -115,11 +118,9 @@ def serve(
 @everlist.command()
 @_data_dir
 @_database_url
-@click.option(
-    "--with-parent", is_flag=True, hidden=True, help="End when the process that started this one ends."
-)
+@click.option("--with-parent", is_flag=True, hidden=True, help="Exit when the parent process exits.")
 def worker(data_dir: Path | None, database_url: str | None, with_parent: bool) -> None:
-    """Run the background worker alone.
+    """Run only the background worker.
 
     Example: everlist worker --database-url postgresql://everlist@db.internal/everlist
     """
@@ -127,20 +128,20 @@ def worker(data_dir: Path | None, database_url: str | None, with_parent: bool) -
     from everlist.ops import logs
     from everlist.ops.processes import stop_with_parent
     from everlist.serve import database
-    from everlist.worker import run as worker
+    from everlist.worker import run as background
 
     if with_parent:
         stop_with_parent()
     logs.configure(config.log_format)
     with database(config) as dsn:
-        asyncio.run(worker.run_until_signal(config, dsn))
+        asyncio.run(background.run_until_signal(config, dsn))
 
 
 @everlist.command()
 @_data_dir
 @_database_url
 def migrate(data_dir: Path | None, database_url: str | None) -> None:
-    """Bring the database schema up to date. `everlist serve` does so by itself.
+    """Update the database schema. `everlist serve` does this when it starts.
 
     Example: everlist migrate
     """
@@ -164,18 +165,21 @@ def migrate(data_dir: Path | None, database_url: str | None) -> None:
 
 @everlist.group()
 def account() -> None:
-    """Accounts: each has contacts, lists and tokens of its own."""
+    """Create and list accounts. Each has its own contacts, lists and tokens."""
 
 
 @account.command("create")
 @click.argument("name")
 @click.option(
-    "--time-zone", default="UTC", show_default=True, help="Where its months begin, such as Europe/Berlin."
+    "--time-zone",
+    default="UTC",
+    show_default=True,
+    help="The time zone of the account's months, such as Europe/Berlin.",
 )
 @_data_dir
 @_database_url
 def account_create(name: str, time_zone: str, data_dir: Path | None, database_url: str | None) -> None:
-    """Make an account; prints its id.
+    """Create an account and print its id.
 
     Example: everlist account create "Harbour Books" --time-zone America/New_York
     """
@@ -199,27 +203,29 @@ def account_list(data_dir: Path | None, database_url: str | None) -> None:
     config = _settings(data_dir, database_url)
     from everlist.core import accounts
 
-    for one in _with_database(config, accounts.all_accounts):
-        click.echo(f"{one.account_id}  {one.time_zone:<20}  {one.name}")
+    for known in _with_database(config, accounts.all_accounts):
+        click.echo(f"{known.account_id}  {known.time_zone:<20}  {known.name}")
 
 
 @everlist.group()
 def token() -> None:
-    """Bearer tokens: who may call the API, and for what."""
+    """Create, list and revoke bearer tokens."""
 
 
 @token.command("create")
-@click.option("--account", help="The account's name; without it the only account, or `default`.")
 @click.option(
-    "--scope", "scopes", multiple=True, help="What it may do; several may be given. Default: everything."
+    "--account", help="The name of the account. Default: the only account, or a new one named `default`."
 )
-@click.option("--name", default="", help="A word to know it by in `everlist token list`.")
+@click.option(
+    "--scope", "scopes", multiple=True, help="A permission of the token. Repeatable. Default: all scopes."
+)
+@click.option("--name", default="", help="A name to recognise it by in `everlist token list`.")
 @_data_dir
 @_database_url
 def token_create(
     account: str | None, scopes: tuple[str, ...], name: str, data_dir: Path | None, database_url: str | None
 ) -> None:
-    """Print a new bearer token, alone. It is kept as a hash, so this is the only time it is seen.
+    """Create a bearer token and print it. Only its hash is stored, so copy the token now.
 
     Example: everlist token create --account "Harbour Books" --scope contact_data
     """
@@ -228,11 +234,11 @@ def token_create(
     from everlist.db import Transaction
 
     async def operation(tx: Transaction) -> str:
-        found = await _account(tx, account)
-        if found is None:
-            found = await accounts.create(tx, accounts.DEFAULT_NAME, now=_now())
+        owner = await _find_account(tx, account)
+        if owner is None:
+            owner = await accounts.create(tx, accounts.DEFAULT_NAME, now=_now())
         secret, _ = await tokens.create(
-            tx, found.account_id, scopes=scopes or tokens.DEFAULT_SCOPES, name=name, now=_now()
+            tx, owner.account_id, scopes=scopes or tokens.DEFAULT_SCOPES, name=name, now=_now()
         )
         return secret
 
@@ -240,11 +246,11 @@ def token_create(
 
 
 @token.command("list")
-@click.option("--account", help="The account's name; without it the only account.")
+@click.option("--account", help="The name of the account. Default: the only account.")
 @_data_dir
 @_database_url
 def token_list(account: str | None, data_dir: Path | None, database_url: str | None) -> None:
-    """List the tokens of an account: id, when it was made, state, scopes, name.
+    """List the tokens of an account: id, creation time, state, scopes, name.
 
     Example: everlist token list --account default
     """
@@ -252,22 +258,23 @@ def token_list(account: str | None, data_dir: Path | None, database_url: str | N
     from everlist.core import tokens
 
     async def operation(db: Database) -> list[tokens.Token]:
-        found = await _account(db, account)
-        return await tokens.of_account(db, found.account_id) if found else []
+        owner = await _find_account(db, account)
+        return await tokens.of_account(db, owner.account_id) if owner else []
 
-    for one in _with_database(config, operation):
-        state = "revoked" if one.revoked_at else "live"
-        made = one.created_at.strftime("%Y-%m-%d %H:%M")
-        click.echo(f"{one.token_id}  {made}  {state:<7}  {' '.join(sorted(one.scopes))}  {one.name}")
+    for issued in _with_database(config, operation):
+        state = "revoked" if issued.revoked_at else "live"
+        created = issued.created_at.strftime("%Y-%m-%d %H:%M")
+        scopes = " ".join(sorted(issued.scopes))
+        click.echo(f"{issued.token_id}  {created}  {state:<7}  {scopes}  {issued.name}")
 
 
 @token.command("revoke")
 @click.argument("token_id", type=click.UUID)
-@click.option("--account", help="The account's name; without it the only account.")
+@click.option("--account", help="The name of the account. Default: the only account.")
 @_data_dir
 @_database_url
 def token_revoke(token_id: Any, account: str | None, data_dir: Path | None, database_url: str | None) -> None:
-    """End a token, by its id in `everlist token list`. It stops working at once.
+    """Revoke a token by its id from `everlist token list`. It stops working immediately.
 
     Example: everlist token revoke 0198c1a2-0000-7000-8000-000000000000
     """
@@ -276,11 +283,10 @@ def token_revoke(token_id: Any, account: str | None, data_dir: Path | None, data
     from everlist.db import Transaction
 
     async def operation(tx: Transaction) -> None:
-        found = await _account(tx, account)
-        if found is None:
-            message = "there is no account yet"
-            raise StartError(message)
-        await tokens.revoke(tx, found.account_id, token_id, now=_now())
+        owner = await _find_account(tx, account)
+        if owner is None:
+            raise StartError("there is no account yet: create one with `everlist account create`")
+        await tokens.revoke(tx, owner.account_id, token_id, now=_now())
 
     _with_database(config, lambda db: db.write(operation))
     click.echo(f"revoked {token_id}")
@@ -288,31 +294,30 @@ def token_revoke(token_id: Any, account: str | None, data_dir: Path | None, data
 
 @everlist.group()
 def receipt() -> None:
-    """Receipts of erasures: what was removed of a person, signed by the server."""
+    """Verify the signed receipts of erasures."""
 
 
 @receipt.command("verify")
 @click.argument("file", type=click.File("rb"))
 @click.option(
     "--keys",
-    help="The server's keys: a file with the answer of /everlist/v1/keys, or its address. Default: the key of this"
-    " machine's own installation.",
+    help="The server's public keys: a file with the answer of /everlist/v1/keys, or its address. Default: the key of"
+    " the installation on this machine.",
 )
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
-    help="Where that installation has its data (EVERLIST_DATA_DIR).",
+    help="The data directory of that installation (EVERLIST_DATA_DIR).",
 )
 def receipt_verify(file: IO[bytes], keys: str | None, data_dir: Path | None) -> None:
-    """Check receipts and print what they say. FILE is a receipt, or an answer with some as JSON; - is standard input.
+    """Verify receipts and print their contents. FILE is a receipt, or JSON that contains some; - is standard input.
 
-    The exit status is 1 where one of them is not genuine.
+    The exit status is 1 if a receipt is not genuine.
 
     Example: everlist receipt verify receipt.json --keys keys.json
     """
     if importlib.util.find_spec("joserfc") is None:
-        message = 'this command needs joserfc: pip install "everlist[receipt]"'
-        raise StartError(message)
+        raise StartError('this command needs joserfc: pip install "everlist[receipt]"')
     from everlist.core.privacy import receipt as receipts
 
     trusted = _receipt_keys(keys, data_dir)
@@ -322,15 +327,16 @@ def receipt_verify(file: IO[bytes], keys: str | None, data_dir: Path | None) -> 
 
 
 def _receipt_keys(keys: str | None, data_dir: Path | None) -> object:
-    """The JWKS of a file or an address, or of the installation of this machine. Raises StartError."""
+    """Read the JWKS from a file or an address; default: from this machine's installation. Raises StartError."""
     from everlist import settings
     from everlist.core.privacy import receipt as receipts
 
     if keys is None:
         secret = settings.secret_key_here(data_dir=data_dir)
         if secret is None:
-            message = "say with --keys whose receipts to trust: there is no Everlist on this machine"
-            raise StartError(message)
+            raise StartError(
+                "there is no Everlist on this machine: give the keys of the server that signed with --keys"
+            )
         return receipts.public_keys(secret.encode())
     try:
         if keys.startswith(("http://", "https://")):
@@ -342,21 +348,20 @@ def _receipt_keys(keys: str | None, data_dir: Path | None) -> object:
         return json.loads(Path(keys).read_bytes())
     except Exception as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
-        message = f"the keys at {keys} cannot be read: {reason}"
-        raise StartError(message) from error
+        raise StartError(f"cannot read the keys at {keys}: {reason}") from error
 
 
 def _settings(data_dir: Path | None, database_url: str | None) -> Settings:
+    """Load the settings. Raises StartError if the server package is not installed."""
     if importlib.util.find_spec("starlette") is None or importlib.util.find_spec("asyncpg") is None:
-        message = 'this command needs the server: pip install "everlist[server]"'
-        raise StartError(message)
+        raise StartError('this command needs the server package: pip install "everlist[server]"')
     from everlist import settings
 
     return settings.load(data_dir=data_dir, database_url=database_url)
 
 
 def _with_database(config: Settings, operation: Callable[[Database], Awaitable[Any]]) -> Any:
-    """Run `operation` on the migrated database, beside a running server or without one."""
+    """Migrate the database and run `operation` on it. Works whether or not a server is running."""
     from everlist.db import open_database
     from everlist.schema.migrate import migrate
     from everlist.serve import database
@@ -372,20 +377,22 @@ def _with_database(config: Settings, operation: Callable[[Database], Awaitable[A
         return asyncio.run(run(dsn))
 
 
-async def _account(db: Any, name: str | None) -> Any:
-    """The account of that name, or the only one; None where there is none at all. Raises StartError."""
+async def _find_account(db: Any, name: str | None) -> Any:
+    """Return the account with that name, or the only one; None if there is no account.
+
+    Raises StartError if the name is unknown, or if it is missing and there are several accounts.
+    """
     from everlist.core import accounts
 
     if name is not None:
-        found = await accounts.find(db, name)
-        if found is None:
-            message = f"there is no account named {name!r}: make it with `everlist account create`"
-            raise StartError(message)
-        return found
+        named = await accounts.find(db, name)
+        if named is None:
+            raise StartError(f"there is no account named {name!r}: create it with `everlist account create`")
+        return named
     known = await accounts.all_accounts(db)
     if len(known) > 1:
-        message = f"there are {len(known)} accounts: say which with --account, one of {', '.join(a.name for a in known)}"
-        raise StartError(message)
+        names = ", ".join(each.name for each in known)
+        raise StartError(f"there are {len(known)} accounts: choose one with --account: {names}")
     return known[0] if known else None
 
 

@@ -78,7 +78,7 @@ def test_the_page_runs(settings: Settings, own_database: str, portal: BlockingPo
             today.write_text("email\n" + "".join(f"{one}\n" for one in people[:9]))
             shown = sh(preview, tmp_path, **job)
             assert shown.returncode == 0, shown
-            assert re.search(r"taken off +1\n", shown.stdout)
+            assert re.search(r"removed +1\n", shown.stdout)
             with Client(server.url, token) as client:
                 assert (
                     len(list(client.contacts.list(lists=client.lists.list().page().items[0].list_id))) == 10

@@ -54,7 +54,7 @@ def test_it_asks_and_says_how_many(
     made(client, "ann@example.org")
     made(client, "ben@example.org")
     words = ("contacts", "delete", "ann@example.org", "ben@example.org")
-    ran = program.on_a_terminal(*words, answers={"Go on? [y/N]": answer})
+    ran = program.on_a_terminal(*words, answers={"Continue? [y/N]": answer})
     assert "This will delete 2 contacts." in ran.out
     assert ran.status == status, ran
     assert len(list(client.contacts.list())) == left
@@ -67,11 +67,11 @@ def test_a_replacement_without_a_limit_shows_first_how_many_leave(
     program("lists", "replace", "Daily", "-", "--yes", feed=PEOPLE)
     (program.home / "today.csv").write_text("email\ncat@example.org\n")
     words = ("lists", "replace", "Daily", "today.csv")
-    no = program.on_a_terminal(*words, answers={"Go on?": "n\n"})
-    assert 'take 2 contacts off "Daily" and add 1' in no.out
+    no = program.on_a_terminal(*words, answers={"Continue?": "n\n"})
+    assert 'remove 2 contacts from "Daily" and add 1' in no.out
     assert no.status == 1
     assert len(list(client.contacts.list())) == 2
-    yes = program.on_a_terminal(*words, answers={"Go on?": "y\n"})
+    yes = program.on_a_terminal(*words, answers={"Continue?": "y\n"})
     assert yes.status == 0, yes
     assert len(list(client.contacts.list())) == 3
     assert program.on_a_terminal(*words).status == 0, "nobody leaves, so nobody is asked"
@@ -93,9 +93,7 @@ def test_bars_are_on_a_terminal_alone(program: Program, client: Client, working:
 def test_ctrl_c_leaves_the_activity_and_says_how_to_see_it(program: Program, client: Client) -> None:
     client.lists.create("News")
     (program.home / "people.csv").write_bytes(PEOPLE)
-    ran = program.on_a_terminal(
-        "import", "people.csv", "--list", "News", answers={"waiting for its turn": "\x03"}
-    )
+    ran = program.on_a_terminal("import", "people.csv", "--list", "News", answers={"queued": "\x03"})
     assert ran.status == 130, ran
     newest = client.activities.list().first()
     assert newest

@@ -21,34 +21,35 @@ _LAYERS = re.compile(r"(?<=\n)<!-- layers:.*?<!-- end of layers -->", re.DOTALL)
 _CLI_HEADER = f"""\
 # The command line
 
-Every command with its arguments and options. `everlist COMMAND --help` says the same. This page is made from the
-program: `{RENEW}` writes it again.
+All commands with their arguments and options, as `everlist COMMAND --help` prints them. `{RENEW}`
+generates this page from the program.
 
-Commands that call a server find it by `EVERLIST_URL` and `EVERLIST_TOKEN`, or by `--url` and `--token`. Lists, tags and
-fields are named by name, in any case, or by id; contacts by address or id; activities by id, or as `last`. `-` is
-standard input.
+Commands that call the API read the server's address from `EVERLIST_URL` or `--url`, and the token from
+`EVERLIST_TOKEN` or `--token`. Give lists, tags and fields by name, in any case, or by id; contacts by address or id;
+activities by id, or `last` for the newest. `-` is standard input.
 
-On a terminal there are tables and bars; elsewhere the same tables without any control sequence, and no bars. `NO_COLOR`
-says so for a terminal too. `--json` prints one JSON object on each line, in the words of the [API](api.md). Times in
-tables are those of this machine, in JSON those of UTC.
+On a terminal the commands print tables and progress bars; elsewhere, and with `NO_COLOR`, tables without control
+sequences and no bars. `--json` prints one JSON object per line with the names of the [API](api.md). Tables show the time
+of this machine, JSON shows UTC.
 
-What destroys something asks first and says how many. `--yes` answers, `--dry-run` only tells, and where nobody can be
-asked, and neither is given, the command ends with status 2.
+A command that destroys something first asks, and says how many contacts, lists or tags it affects. `--yes` skips the
+question, and `--dry-run` shows what would change. Without a terminal to ask on and without either option, the command
+ends with status 2.
 
-Errors are on standard error. The exit status says what happened:
+Errors go to standard error. The exit status says what happened:
 
-| Status | |
+| Status | Meaning |
 |---|---|
-| 0 | it is done |
-| 1 | refused: the message says why. Or the answer was no |
-| 2 | the command itself was wrong, or there is no token |
-| 3 | there is no contact, list, tag, field or activity with that name or id |
-| 4 | no answer, a fault of the server, or too many requests: the same command may work later |
-| 5 | an activity did not end as completed, or not within `--timeout` |
-| 6 | an import or a replacement is completed, and some rows were rejected |
-| 130 | stopped with Ctrl-C; an activity goes on |
+| 0 | success |
+| 1 | refused: the message says why. Or you answered no |
+| 2 | the command line is wrong, or there is no token |
+| 3 | no contact, list, tag, field or activity has that name or id |
+| 4 | no answer, a server error, or too many requests: try the same command later |
+| 5 | an activity did not complete, or not within `--timeout` |
+| 6 | an import or a replacement completed, but some rows were rejected |
+| 130 | stopped with Ctrl-C; an activity continues on the server |
 
-Completion, in bash, of commands, options and names:
+Complete commands, options and names in bash:
 
 ```
 source <(everlist completion bash)

@@ -154,7 +154,7 @@ def test_the_command_trusts_the_installation_of_its_machine(alice: Api, tmp_path
     nowhere = tmp_path / "nowhere"
     done = run("-", stdin=token, EVERLIST_SECRET_KEY="", EVERLIST_DATA_DIR=str(nowhere))
     assert (done.returncode, done.stdout) == (1, "")
-    assert "say with --keys whose receipts to trust" in done.stderr
+    assert "give the keys of the server that signed with --keys" in done.stderr
     assert not nowhere.exists()
 
 
@@ -165,8 +165,8 @@ def test_the_command_says_what_is_wrong(alice: Api, tmp_path: Path, keys_file: s
         (b"{}", keys_file, "there is no receipt in this file"),
         (b"\xff\xfe", keys_file, "there is no receipt in this file"),
         (b'{"erasures": []}', keys_file, "there is no receipt in this file"),
-        (token.encode(), str(tmp_path / "missing"), "cannot be read: "),
-        (token.encode(), f"{alice.url}/nothing", "cannot be read: "),
+        (token.encode(), str(tmp_path / "missing"), "cannot read the keys at "),
+        (token.encode(), f"{alice.url}/nothing", "cannot read the keys at "),
     ):
         done = run("-", "--keys", keys, stdin=stdin)
         assert (done.returncode, done.stdout) == (1, ""), stdin

@@ -1,4 +1,4 @@
-"""A client of Everlist's API and of the service whose API it speaks. It needs nothing of the server.
+"""A client for Everlist, and for the vendor's service whose API Everlist speaks. It does not need the server package.
 
     from everlist.client import Client
 
@@ -6,7 +6,7 @@
         for contact in client.contacts.list(status="active"):
             print(contact.email)
 
-`AsyncClient` has the same names for event loops; `everlist.client.vendor` has the names of the vendor's own client.
+`AsyncClient` has the same methods for event loops; `everlist.client.vendor` has the names of the vendor's package.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Each colour brings its half of the HTTP library, so it is imported when it is asked for."""
+    """Import `Client` or `AsyncClient` on first use: each loads its half of the HTTP library."""
     if name == "Client":
         from everlist.client._sync.client import Client  # noqa: PLC0415
 
@@ -95,5 +95,4 @@ def __getattr__(name: str) -> Any:
         from everlist.client._async.client import AsyncClient  # noqa: PLC0415
 
         return AsyncClient
-    message = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(message)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,8 +1,8 @@
-"""Where the bearer token comes from.
+"""The types of a bearer token: a fixed text, or a function that returns one.
 
-A fixed text, or a function that gives one and is asked for every request: it may read a file, or keep a
-token until it ends. After a 401 it is asked once more, and the request is sent again if the token is another.
-The flows of OAuth2 belong here, as such functions.
+The client calls the function for every request, so the function may read a file or cache a token until it expires.
+After a 401 the client calls it once more, and resends the request if the token has changed. OAuth2 flows fit in as
+such functions.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 Token = str | Callable[[], str]
-"""For the client that waits in its thread."""
+"""For `Client`."""
 
 AsyncToken = str | Callable[[], str] | Callable[[], Awaitable[str]]
-"""For the client of an event loop."""
+"""For `AsyncClient`."""

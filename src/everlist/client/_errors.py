@@ -1,4 +1,4 @@
-"""What can go wrong, named by what it means to the caller."""
+"""The exceptions of the client."""
 
 from __future__ import annotations
 
@@ -10,48 +10,49 @@ from everlist.client._protocol import error_items
 if TYPE_CHECKING:
     from everlist.client._protocol import Reply, Request
 
-_LAST_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 class ClientError(Exception):
-    """Everything that the client raises about a request."""
+    """The base of all errors that the client raises about a request."""
 
 
 class ConnectionFailed(ClientError):
-    """No answer came: the server could not be reached, or the connection broke."""
+    """The server could not be reached, or the connection broke before an answer came."""
 
 
 class TimedOut(ClientError, TimeoutError):
-    """No answer came in time."""
+    """The server did not answer in time."""
 
 
 class UnexpectedReply(ClientError):
-    """The server answered with something that is not of the contract."""
+    """The server answered with something that does not fit the contract."""
 
 
 class ActivityFailed(ClientError):
-    """An activity that was waited for ended, and not as `completed`."""
+    """An activity ended in a state other than `completed`."""
 
     def __init__(self, activity: Any) -> None:
         self.activity = activity
-        texts = "; ".join(activity.errors) or "it gives no reason"
-        super().__init__(f"activity {activity.activity_id} is {activity.state}: {texts}")
+        reasons = "; ".join(activity.errors) or "no reason given"
+        super().__init__(f"activity {activity.activity_id} ended as {activity.state}: {reasons}")
 
 
 class WaitTimedOut(ClientError, TimeoutError):
-    """An activity did not end in the time that was given for it; it goes on."""
+    """An activity did not end before the timeout; it continues on the server."""
 
     def __init__(self, activity: Any) -> None:
         self.activity = activity
         super().__init__(
-            f"activity {activity.activity_id} is still {activity.state}: {activity.percent_done} %"
+            f"activity {activity.activity_id} is still {activity.state} after the timeout:"
+            f" {activity.percent_done}% done. It continues on the server"
         )
 
 
 class ApiError(ClientError):
-    """The server refused, and said why.
+    """The server answered with an error.
 
-    `status`, `key` and `message` are those of the answer; `request_id` finds the request in the server's log.
+    `status`, `key` and `message` come from the answer; `request_id` finds the request in the server's log.
     """
 
     def __init__(self, request: Request, reply: Reply) -> None:
@@ -63,60 +64,60 @@ class ApiError(ClientError):
         self.headers = reply.headers
         self.body = reply.body
         self.request_id = reply.request_id
-        texts = "; ".join(message for _, message in self.errors) or "no reason given"
+        reasons = "; ".join(message for _, message in self.errors) or "no reason given"
         trace = f" (request {self.request_id})" if self.request_id else ""
-        super().__init__(f"{self.status} {request.method} {request.path}: {texts}{trace}")
+        super().__init__(f"{self.status} {request.method} {request.path}: {reasons}{trace}")
 
     @property
     def retry_after(self) -> float | None:
-        """The seconds that the server asked to wait."""
-        return seconds(self.headers.get("retry-after"))
+        """Return the seconds that the server asks to wait; None if it does not say."""
+        return retry_after_seconds(self.headers.get("retry-after"))
 
 
 class BadRequest(ApiError):
-    """400 or 415: a value is missing or wrong, or a limit is reached."""
+    """400 or 415: a value is missing or invalid, or a limit is reached."""
 
 
 class Unauthorized(ApiError):
-    """401: no token, an unknown one, or one that has ended."""
+    """401: the token is missing, unknown, expired or revoked."""
 
 
 class Forbidden(ApiError):
-    """403: the token lacks the scope, or its user the privilege."""
+    """403: the token lacks a scope, or its user a privilege."""
 
 
 class NotFound(ApiError):
-    """404: nothing of this account has that id."""
+    """404: the account has nothing with that id."""
 
 
 class Conflict(ApiError):
-    """409: something is taken already, or other changes were in the way."""
+    """409: the address, number or name is taken, or another change ran at the same time."""
 
     @property
     def owner_id(self) -> str | None:
-        """The id of who holds what is taken, with which the message ends."""
-        found = _LAST_UUID.findall(self.message)
-        return found[-1] if found else None
+        """Return the id of the contact, list, tag or field that has the value: the last id in the message."""
+        ids = _UUID.findall(self.message)
+        return ids[-1] if ids else None
 
 
 class TooLarge(ApiError):
-    """413: the body is bigger than the server takes."""
+    """413: the body is larger than the server accepts."""
 
 
 class KeyReused(ApiError):
-    """422: the Idempotency-Key was used before, for another request."""
+    """422: the Idempotency-Key was used for a different request."""
 
 
 class RateLimited(ApiError):
-    """429: too many requests in a moment, or too many activities in the queue."""
+    """429: too many requests per second, or too many activities in the queue."""
 
 
 class QuotaExceeded(ApiError):
-    """429: the requests of this day are used up; the vendor counts anew from midnight UTC."""
+    """429: the daily quota is used up; the vendor resets it at midnight UTC."""
 
 
 class ServerFailed(ApiError):
-    """500 and above: a fault of the server, or it is not available."""
+    """500 and above: the server failed or is unavailable."""
 
 
 _BY_STATUS: dict[int, type[ApiError]] = {
@@ -132,14 +133,14 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 }
 
 
-def error_of(request: Request, reply: Reply) -> ApiError:
-    """The error that an answer other than a good one stands for."""
-    kind = _BY_STATUS.get(reply.status, ServerFailed if reply.status >= 500 else ApiError)
+def api_error(request: Request, reply: Reply) -> ApiError:
+    """Build the error for an answer with a status of 300 or above."""
+    error_class = _BY_STATUS.get(reply.status, ServerFailed if reply.status >= 500 else ApiError)
     if reply.status == 429 and reply.error_key == "quota_exceeded":
-        kind = QuotaExceeded
-    return kind(request, reply)
+        error_class = QuotaExceeded
+    return error_class(request, reply)
 
 
-def seconds(text: str | None) -> float | None:
-    """The value of Retry-After where it is a number of seconds."""
+def retry_after_seconds(text: str | None) -> float | None:
+    """Parse Retry-After; None if the header is missing or is a date."""
     return float(text) if text is not None and text.isascii() and text.isdecimal() else None

@@ -1,4 +1,4 @@
-"""Requests and replies as values: what is sent and what came back, without a word about how it travels."""
+"""Requests and replies as values, and the helpers that build and read them. Nothing here does I/O."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 JSON = "application/json"
+CSV = "text/csv"
 encode = msgspec.json.Encoder().encode
 
 
-class Request(msgspec.Struct, frozen=True):
-    """One call, as it is meant."""
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One call of the API."""
 
     method: str
     path: str
@@ -29,33 +30,33 @@ class Request(msgspec.Struct, frozen=True):
     content_type: str | None = None
     accept: str = JSON
     headers: dict[str, str] = {}
-    """Further ones."""
-    repeatable: bool | None = None
-    """Whether sending it twice does what sending it once does; None: as its method says."""
-    gone_is_done: bool = False
-    """Whether 404 means success once an earlier try may have got through: a deletion."""
-    conflict_passes: bool = False
-    """Whether 409 may only mean that another request was in the way."""
+    """Extra headers."""
+    idempotent: bool | None = None
+    """Whether sending it twice has the effect of sending it once; None: decided by the method."""
+    not_found_is_success: bool = False
+    """Whether 404 after a lost answer means success: an earlier DELETE got through."""
+    retry_conflict: bool = False
+    """Whether 409 may only mean that another request ran at the same time."""
     idempotency_key: str | None = None
 
     @property
     def target(self) -> str:
-        """Path and query as they stand in the request line."""
+        """Return path and query as in the request line."""
         return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
 
-    def is_safe_to_repeat(self) -> bool:
-        """Whether it may be sent again when nobody knows whether it arrived."""
-        if self.repeatable is not None:
-            return self.repeatable
+    def is_idempotent(self) -> bool:
+        """Return True if the request may be sent again although an earlier try may have arrived."""
+        if self.idempotent is not None:
+            return self.idempotent
         return self.method in ("GET", "PUT", "DELETE") or self.idempotency_key is not None
 
-    def can_be_sent_again(self) -> bool:
-        """Whether its body is still there."""
-        return not isinstance(self.body, Upload) or self.body.rewind()
+    def can_send_body(self) -> bool:
+        """Return False if the body came from a pipe that has been read already."""
+        return not isinstance(self.body, Upload) or self.body.can_send()
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What came back. The names of `headers` are in lower case."""
+    """An answer of the server. The names in `headers` are in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -63,101 +64,109 @@ class Reply(msgspec.Struct, frozen=True):
 
     @property
     def request_id(self) -> str | None:
-        """The server's name for the request."""
+        """Return the id under which the server logged the request."""
         return self.headers.get("x-request-id") or self.headers.get("x-amzn-requestid")
 
     @property
     def error_key(self) -> str:
-        """The key of the first error, empty if there is none."""
-        items = error_items(self.body)
-        return items[0][0] if items else ""
+        """Return the key of the first error; empty if the body has none."""
+        errors = error_items(self.body)
+        return errors[0][0] if errors else ""
 
 
 def get(path: str, **query: Any) -> Request:
-    """GET with the parameters that are not None."""
-    return Request("GET", path, params(**query))
+    """Build a GET; parameters that are None are left out."""
+    return Request(method="GET", path=path, query=query_params(**query))
 
 
-def delete(path: str, *, gone_is_done: bool = False, **query: Any) -> Request:
-    """DELETE with the parameters that are not None."""
-    return Request("DELETE", path, params(**query), gone_is_done=gone_is_done)
+def delete(path: str, *, not_found_is_success: bool = False, **query: Any) -> Request:
+    """Build a DELETE; parameters that are None are left out."""
+    return Request(
+        method="DELETE",
+        path=path,
+        query=query_params(**query),
+        not_found_is_success=not_found_is_success,
+    )
 
 
-def send(
+def send_json(
     method: str,
     path: str,
     body: object = None,
     *,
-    query: dict[str, str] | None = None,
-    repeatable: bool | None = None,
-    conflict_passes: bool = False,
+    idempotent: bool | None = None,
+    retry_conflict: bool = False,
 ) -> Request:
-    """POST, PUT or PATCH of a value as JSON."""
+    """Build a POST, PUT or PATCH with a JSON body."""
     return Request(
-        method, path, query or {}, encode(body), JSON, repeatable=repeatable, conflict_passes=conflict_passes
+        method=method,
+        path=path,
+        body=encode(body),
+        content_type=JSON,
+        idempotent=idempotent,
+        retry_conflict=retry_conflict,
     )
 
 
-def path_of(template: str, *ids: object) -> str:
-    """`template` with its `{}` filled by ids. Raises ValueError for one that would make another path."""
-    return template.format(*map(segment, ids))
+def path_with(template: str, *ids: object) -> str:
+    """Fill the `{}` of a path template with ids. Raises ValueError for an id that would change the path."""
+    return template.format(*map(path_segment, ids))
 
 
-def segment(one: object) -> str:
-    """An id as it stands in a path."""
-    text = str(one)
+def path_segment(value: object) -> str:
+    """Return an id quoted for a path. Raises ValueError if it is empty, `.` or `..`."""
+    text = str(value)
     if text in ("", ".", ".."):
-        message = f"{text!r} is not an id"
-        raise ValueError(message)
+        raise ValueError(f"{text!r} is not an id")
     return quote(text, safe="")
 
 
-def params(**query: Any) -> dict[str, str]:
-    """Query parameters as text: None is left out, sequences are joined by commas."""
-    return {name: _text(value) for name, value in query.items() if value is not None}
+def query_params(**query: Any) -> dict[str, str]:
+    """Return query parameters as text: leaves out None, joins sequences with commas."""
+    return {name: _query_text(value) for name, value in query.items() if value is not None}
 
 
-def _text(value: Any) -> str:
+def _query_text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime):
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
     if isinstance(value, str | int | date) or not hasattr(value, "__iter__"):
         return str(value)
-    return ",".join(str(one) for one in value)
+    return ",".join(str(item) for item in value)
 
 
-def ids(values: Iterable[object] | object) -> list[str]:
-    """Ids as a list of texts; one id alone is a list of one."""
+def id_list(values: Iterable[object] | object) -> list[str]:
+    """Return ids as a list of texts; a single id becomes a list of one."""
     if isinstance(values, str) or not hasattr(values, "__iter__"):
         return [str(values)]
     items: Iterable[object] = values  # pyright: ignore[reportAssignmentType]
-    return [str(one) for one in items]
+    return [str(item) for item in items]
 
 
-def given(**values: Any) -> dict[str, Any]:
-    """The properties that are set: None is kept, msgspec.UNSET is left out."""
+def without_unset(**values: Any) -> dict[str, Any]:
+    """Return the properties that are set: drops msgspec.UNSET, keeps None."""
     return {name: value for name, value in values.items() if value is not msgspec.UNSET}
 
 
-def following(request: Request, href: str) -> Request:
-    """The request for the next page. A link never leads to another host, nor out of the two APIs."""
-    parts = urlsplit(href)
-    path = parts.path
-    if not path.startswith(("/v3/", "/everlist/v1/")):
-        path = request.path
-    return msgspec.structs.replace(
-        request, path=path, query={name: values[-1] for name, values in parse_qs(parts.query).items()}
-    )
+def next_page(request: Request, href: str) -> Request:
+    """Build the request for the next page from its link.
+
+    Security: a link cannot send the token elsewhere. Its host is ignored, and so is a path outside the two APIs.
+    """
+    link = urlsplit(href)
+    path = link.path if link.path.startswith(("/v3/", "/everlist/v1/")) else request.path
+    query = {name: values[-1] for name, values in parse_qs(link.query).items()}
+    return msgspec.structs.replace(request, path=path, query=query)
 
 
-def cursor_of(href: str) -> str | None:
-    """The cursor in the link to a next page."""
+def cursor_in(href: str) -> str | None:
+    """Return the cursor in the link to a next page; None if the link has none."""
     return next(iter(parse_qs(urlsplit(href).query).get("cursor", [])), None)
 
 
 class _Error(msgspec.Struct):
-    """An error of the service, or of a gateway before it."""
+    """An error of the API (key and error_message), or of a gateway in front of it (message)."""
 
     error_key: str = ""
     error_message: str = ""
@@ -165,10 +174,10 @@ class _Error(msgspec.Struct):
 
 
 def error_items(body: bytes) -> list[tuple[str, str]]:
-    """The (key, message) pairs of an error, whether they came as an array or as one object."""
+    """Return the (key, message) pairs of an error body, an array or a single object; [] if it is neither."""
     try:
-        found = msgspec.json.decode(body, type=list[_Error] | _Error)
+        decoded = msgspec.json.decode(body, type=list[_Error] | _Error)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return []
-    items = [found] if isinstance(found, _Error) else found
-    return [(item.error_key, item.error_message or item.message) for item in items]
+    errors = [decoded] if isinstance(decoded, _Error) else decoded
+    return [(error.error_key, error.error_message or error.message) for error in errors]

@@ -1,8 +1,8 @@
-"""When a request is sent again, and how long to wait before: rules without a clock or a connection of their own.
+"""The rules of retrying: whether a request is sent again, and after which wait. Nothing here does I/O.
 
-429 has three meanings. Too many in a moment, and a full queue: nothing was done, so it is safe to send again after
-the time that the server names, or a second. A day's quota used up: there is no use in trying. After 500 and above
-and after a broken connection nobody knows what was done, so only what can be repeated is.
+429 has three meanings. After a rate limit or a full queue nothing was done, so the client waits as long as the server
+asks (default: a second) and retries. After an exhausted daily quota it does not retry.
+After a 500 or a broken connection nobody knows if the request was carried out, so only idempotent ones are retried.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from everlist.client._errors import seconds
+from everlist.client._errors import retry_after_seconds
 
 if TYPE_CHECKING:
     from everlist.client._protocol import Reply, Request
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds to wait: for a connection, for the next bytes of an answer, for the next bytes to leave."""
+    """Seconds to wait for a connection, for the next bytes of an answer, and for the next bytes to be sent."""
 
     connect: float = 5
     read: float = 60
@@ -28,10 +28,10 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):
-    """How often and how long a request is tried.
+    """How often a request is tried, and for how long.
 
-    The wait before try n is random, up to `first` doubled n times and at most `most`; all of one request's tries end
-    within `within` seconds.
+    The wait before retry n is random, between 0 and the lower of `first` * 2**n and `most` seconds. No try starts
+    later than `within` seconds after the first one.
     """
 
     tries: int = 6
@@ -44,95 +44,96 @@ NEVER = Retry(tries=1)
 
 
 class Budget:
-    """What all requests of a client may spend on retries, so that an outage is not made worse by them.
+    """The retries that all requests of a client share, so that retrying does not make an outage worse.
 
-    A retry costs one; an answer earns a tenth back.
+    A retry costs 1; a successful answer earns 0.1.
     """
 
-    def __init__(self, most: int = 50) -> None:
-        self._most = self._left = most * 10
-        """In tenths."""
+    def __init__(self, retries: int = 50) -> None:
+        self._most_tenths = self._tenths = retries * 10
         self._lock = threading.Lock()
 
     def spend(self) -> bool:
-        """Take one; whether there was one."""
+        """Take one retry. Return False if none is left."""
         with self._lock:
-            if self._left < 10:
+            if self._tenths < 10:
                 return False
-            self._left -= 10
+            self._tenths -= 10
             return True
 
     def earn(self) -> None:
-        """An answer came."""
+        """Add a tenth of a retry."""
         with self._lock:
-            self._left = min(self._most, self._left + 1)
+            self._tenths = min(self._most_tenths, self._tenths + 1)
 
 
 class Pace:
-    """At most so many requests a second, evenly: the time between two is never shorter."""
+    """A limit of requests per second with even gaps, without bursts."""
 
     def __init__(self, per_second: float | None) -> None:
-        self._between = 1 / per_second if per_second else 0.0
-        self._next = 0.0
+        self._gap = 1 / per_second if per_second else 0.0
+        self._next_slot = 0.0
         self._lock = threading.Lock()
 
     def wait(self, now: float) -> float:
-        """How long the next request must wait; its moment is taken."""
-        if not self._between:
+        """Reserve the next slot. Return the seconds until it begins."""
+        if not self._gap:
             return 0
         with self._lock:
-            at = max(now, self._next)
-            self._next = at + self._between
-            return at - now
+            slot = max(now, self._next_slot)
+            self._next_slot = slot + self._gap
+            return slot - now
 
 
-class Tries:
-    """The tries of one request, which began at `began`."""
+class Attempts:
+    """The attempts to send one request."""
 
     def __init__(self, request: Request, retry: Retry, budget: Budget, *, began: float) -> None:
         self.request = request
         self.token = ""
-        self.asked_for_token = False
-        """Whether a newer token was asked for after a 401."""
+        self.token_renewed = False
+        """Whether a 401 has made the client ask for a newer token."""
         self._retry, self._budget = retry, budget
-        self._ends = began + retry.within
+        self._deadline = began + retry.within
         self._count = 0
         self._may_have_arrived = False
-        """Whether an earlier try may have done its work, though its answer never came."""
+        """Whether the server may have carried out an earlier attempt and its answer was lost."""
 
-    def is_gone(self, reply: Reply) -> bool:
-        """Whether 404 says that a deletion got through at an earlier try."""
-        return reply.status == 404 and self.request.gone_is_done and self._may_have_arrived
+    def was_deleted_before(self, reply: Reply) -> bool:
+        """Return True if 404 means that an earlier attempt deleted the resource and its answer was lost."""
+        return reply.status == 404 and self.request.not_found_is_success and self._may_have_arrived
 
-    def after_reply(self, reply: Reply, now: float) -> float | None:
-        """How long to wait before sending it again; None: take the answer as it is."""
+    def wait_after_reply(self, reply: Reply, now: float) -> float | None:
+        """Return the seconds to wait before the next attempt; None if the reply is final."""
         request, status = self.request, reply.status
-        asked = seconds(reply.headers.get("retry-after"))
-        least = asked or 0
+        retry_after = retry_after_seconds(reply.headers.get("retry-after"))
+        least = retry_after or 0
         if status == 202 and request.method == "GET":
-            return self._wait(now, max(least, 1))  # a segment that is being evaluated: contract 3.8
+            return self._wait(now, max(least, 1))  # the server is evaluating a segment: contract 3.8
         if status == 429 and reply.error_key != "quota_exceeded":
-            return self._wait(now, 1 if asked is None else asked)
-        if status == 409 and (request.conflict_passes or (asked is not None and request.idempotency_key)):
+            return self._wait(now, 1 if retry_after is None else retry_after)
+        if status == 409 and (
+            request.retry_conflict or (retry_after is not None and request.idempotency_key)
+        ):
             return self._wait(now, least)
         if status in (500, 502, 503, 504):
             self._may_have_arrived = True
-            return self._wait(now, least) if request.is_safe_to_repeat() else None
+            return self._wait(now, least) if request.is_idempotent() else None
         return None
 
-    def after_failure(self, now: float, *, never_sent: bool) -> float | None:
-        """The same after a connection that failed."""
+    def wait_after_failure(self, now: float, *, never_sent: bool) -> float | None:
+        """Return the seconds to wait after a failed connection; None if the failure is final."""
         if never_sent:
             return self._wait(now, 0)
         self._may_have_arrived = True
-        return self._wait(now, 0) if self.request.is_safe_to_repeat() else None
+        return self._wait(now, 0) if self.request.is_idempotent() else None
 
     def _wait(self, now: float, least: float) -> float | None:
         self._count += 1
-        if self._count >= self._retry.tries or not self.request.can_be_sent_again():
+        if self._count >= self._retry.tries or not self.request.can_send_body():
             return None
-        room = min(self._retry.most, self._retry.first * 2**self._count)
-        wait = least + random.uniform(0, room)  # noqa: S311 - it spreads load, it hides nothing
-        if now + wait > self._ends or not self._budget.spend():
+        most_jitter = min(self._retry.most, self._retry.first * 2**self._count)
+        wait = least + random.uniform(0, most_jitter)  # noqa: S311 - spreads load, needs no secrecy
+        if now + wait > self._deadline or not self._budget.spend():
             return None
         return wait

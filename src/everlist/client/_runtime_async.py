@@ -1,4 +1,4 @@
-"""What waiting and opening mean in an event loop; `_runtime_sync` has the same names."""
+"""Sleeping, tokens, bodies and connections for an event loop; `_runtime_sync` has the same names."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ open_async = _http.open_async
 
 
 async def sleep(seconds: float) -> None:
-    """Wait, on whichever event loop runs."""
-    import anyio  # noqa: PLC0415 - here for the HTTP library already
+    """Sleep on the running event loop, asyncio or trio."""
+    import anyio  # noqa: PLC0415 - only here; the HTTP library needs it anyway
 
     await anyio.sleep(seconds)
 
 
 async def bearer(token: AsyncToken) -> str:
-    """The token now."""
+    """Return the current token."""
     if isinstance(token, str):
         return token
-    found = token()
-    return await found if inspect.isawaitable(found) else found
+    current = token()
+    return await current if inspect.isawaitable(current) else current
 
 
 def content(body: bytes | Upload | None) -> bytes | AsyncIterator[bytes] | None:
-    """A body as the HTTP library takes it."""
-    return _parts(body) if isinstance(body, Upload) else body
+    """Return a body as the HTTP library takes it."""
+    return _chunks(body) if isinstance(body, Upload) else body
 
 
-async def _parts(body: Upload) -> AsyncIterator[bytes]:
-    # Reading a file of this machine does not take long enough to be worth a thread for each chunk.
-    for part in body:
-        yield part
+async def _chunks(body: Upload) -> AsyncIterator[bytes]:
+    # Reads on the event loop: a chunk of a local file takes less time than handing it to a thread.
+    for chunk in body:
+        yield chunk

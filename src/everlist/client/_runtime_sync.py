@@ -1,4 +1,4 @@
-"""What waiting and opening mean in a thread; `_runtime_async` has the same names."""
+"""Sleeping, tokens, bodies and connections for blocking calls; `_runtime_async` has the same names."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ open_sync = _http.open_sync
 
 
 def bearer(token: Token) -> str:
-    """The token now."""
+    """Return the current token."""
     return token if isinstance(token, str) else token()
 
 
 def content(body: bytes | Iterable[bytes] | None) -> bytes | Iterable[bytes] | None:
-    """A body as the HTTP library takes it."""
+    """Return a body as the HTTP library takes it."""
     return body

@@ -1,4 +1,4 @@
-"""Bodies that are read while they are sent, so that a file of any size takes little memory."""
+"""Request bodies that are read while they are sent, so memory use does not depend on the size of a file."""
 
 from __future__ import annotations
 
@@ -14,37 +14,38 @@ import msgspec
 CHUNK = 256 * 1024
 
 Progress = Callable[[int, int | None], object]
-"""Told how many bytes are sent, and of how many if that is known."""
+"""Called with the bytes sent and the total, None if the total is unknown."""
 
 Source = str | os.PathLike[str] | BinaryIO
-"""A file: its path, or it itself, opened for bytes."""
+"""A file: a path, or a file object opened in binary mode."""
 
 
 class Upload:
-    """Bytes that stand before and after a source of chunks."""
+    """A body that consists of a prefix, chunks and a suffix."""
 
     def __init__(
         self,
         chunks: Callable[[], Iterator[bytes]],
         *,
-        before: bytes = b"",
-        after: bytes = b"",
+        prefix: bytes = b"",
+        suffix: bytes = b"",
         length: int | None = None,
-        repeatable: bool = True,
+        replayable: bool = True,
         close: Callable[[], object] | None = None,
         progress: Progress | None = None,
     ) -> None:
+        """Prepare a body; `length` is that of the chunks, `replayable` says that `chunks` can be called twice."""
         self._chunks = chunks
-        self._before, self._after = before, after
-        self._repeatable = repeatable
+        self._prefix, self._suffix = prefix, suffix
+        self._replayable = replayable
         self._started = False
         self._progress = progress
         self.close = close or (lambda: None)
-        self.length = None if length is None else len(before) + length + len(after)
+        self.length = None if length is None else len(prefix) + length + len(suffix)
 
-    def rewind(self) -> bool:
-        """Whether it can be sent (again) from its beginning."""
-        return self._repeatable or not self._started
+    def can_send(self) -> bool:
+        """Return True if the body can be sent from its beginning."""
+        return self._replayable or not self._started
 
     def __iter__(self) -> Iterator[bytes]:
         self._started = True
@@ -56,17 +57,17 @@ class Upload:
                 self._progress(sent, self.length)
 
     def _parts(self) -> Iterator[bytes]:
-        if self._before:
-            yield self._before
+        if self._prefix:
+            yield self._prefix
         yield from self._chunks()
-        if self._after:
-            yield self._after
+        if self._suffix:
+            yield self._suffix
 
 
 def file_upload(
-    source: Source, *, before: bytes = b"", after: bytes = b"", progress: Progress | None = None
+    source: Source, *, prefix: bytes = b"", suffix: bytes = b"", progress: Progress | None = None
 ) -> Upload:
-    """The bytes of a file from where it stands. A path is opened here; close() closes it."""
+    """Return a body with a file from its current position. Opens a path; `close()` of the body closes it."""
     file: BinaryIO = Path(source).open("rb") if isinstance(source, str | os.PathLike) else source  # noqa: SIM115
     start = _position(file)
     length = None if start is None else _size(file) - start
@@ -79,17 +80,17 @@ def file_upload(
 
     return Upload(
         chunks,
-        before=before,
-        after=after,
+        prefix=prefix,
+        suffix=suffix,
         length=length,
-        repeatable=start is not None,
+        replayable=start is not None,
         close=file.close if file is not source else None,
         progress=progress,
     )
 
 
 def _position(file: BinaryIO) -> int | None:
-    """Where the file stands; None for a pipe, which can only be read once and has no length."""
+    """Return the position in the file; None for a pipe, which has no length and can be read only once."""
     try:
         return file.tell() if file.seekable() else None
     except (AttributeError, OSError):
@@ -97,9 +98,9 @@ def _position(file: BinaryIO) -> int | None:
 
 
 def _size(file: BinaryIO) -> int:
-    here = file.tell()
+    position = file.tell()
     end = file.seek(0, os.SEEK_END)
-    file.seek(here)
+    file.seek(position)
     return end
 
 
@@ -111,47 +112,48 @@ def multipart(
     key: str | None = None,
     progress: Progress | None = None,
 ) -> tuple[Upload, str]:
-    """A form with these fields and, after them, the file; and its Content-Type.
+    """Return a form with these fields and the file, and its Content-Type.
 
-    With the same `key` the bytes are the same too, so that a server can see that a request is repeated.
+    The boundary is derived from `key`: a repeated request has the same bytes, which an idempotency key requires.
     """
     boundary = uuid5(NAMESPACE_OID, key).hex if key else secrets.token_hex(16)
-    head = [
+    parts = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
         for name, value in fields.items()
     ]
     quoted = file_name.replace("\\", "\\\\").replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
-    head.append(
+    parts.append(
         f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{quoted}"\r\n'
         "Content-Type: text/csv\r\n\r\n"
     )
     body = file_upload(
-        source, before="".join(head).encode(), after=f"\r\n--{boundary}--\r\n".encode(), progress=progress
+        source, prefix="".join(parts).encode(), suffix=f"\r\n--{boundary}--\r\n".encode(), progress=progress
     )
     return body, f"multipart/form-data; boundary={boundary}"
 
 
-def csv_name(source: Source, given: str | None) -> str:
-    """The name under which a file is sent: the one given or its own, ending in .csv as the contract asks."""
+def csv_name(source: Source, file_name: str | None) -> str:
+    """Return the file name to send: `file_name` or that of the source, with the .csv that the contract requires."""
     own: object = getattr(source, "name", None) if hasattr(source, "read") else source
-    name = given or (Path(own).name if isinstance(own, str | Path) else "") or "contacts.csv"
+    name = file_name or (Path(own).name if isinstance(own, str | Path) else "") or "contacts.csv"
     return name if name.lower().endswith(".csv") else name + ".csv"
 
 
 def json_rows(rows: Iterable[Any], *, progress: Progress | None = None) -> Upload:
-    """`{"import_data": [rows]}`, encoded as the rows come."""
+    """Return the body `{"import_data": [rows]}`; encodes each row as it is sent."""
     encode = msgspec.json.Encoder().encode
 
     def chunks() -> Iterator[bytes]:
-        part = bytearray()
+        chunk = bytearray()
         separator = b""
         for row in rows:
-            part += separator + encode(row)
+            chunk += separator + encode(row)
             separator = b","
-            if len(part) >= CHUNK:
-                yield bytes(part)
-                part.clear()
-        yield bytes(part)
+            if len(chunk) >= CHUNK:
+                yield bytes(chunk)
+                chunk.clear()
+        yield bytes(chunk)
 
-    again = iter(rows) is not rows
-    return Upload(chunks, before=b'{"import_data":[', after=b"]}", repeatable=again, progress=progress)
+    # An iterator returns itself and can be read only once; a list returns a new iterator each time.
+    replayable = iter(rows) is not rows
+    return Upload(chunks, prefix=b'{"import_data":[', suffix=b"]}", replayable=replayable, progress=progress)

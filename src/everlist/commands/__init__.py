@@ -1,6 +1,6 @@
-"""The commands that call the API, through everlist.client. They need nothing of the server.
+"""The commands that call the API through everlist.client. They do not need the server package.
 
-Importing them is quick: the client and the tables are imported when a command runs.
+Importing this package is fast: the client and the tables are imported only when a command runs.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from everlist.commands import names, output
-from everlist.commands.names import FIELDS
-from everlist.commands.session import Session, agreed, api, destroys
+from everlist.commands import lookup, output
+from everlist.commands.completion import complete_fields
+from everlist.commands.session import Session, api_command, confirmed, destructive
 
 _TYPES = (
     "string",
@@ -19,17 +19,18 @@ _TYPES = (
     "single_select",
     "multi_select",
 )
+_DISPLAY_TYPES = {"single_select": "dropdown", "multi_select": "checkbox"}
 
 
 @click.group()
 def fields() -> None:
-    """Custom fields: show, make and delete them. A FIELD is a label or name, in any case, or an id."""
+    """List, create and delete custom fields. A FIELD is a label or name, in any case, or an id."""
 
 
 @fields.command("list")
-@api
+@api_command
 def list_fields(session: Session) -> None:
-    """Show all custom fields, with the name that imports know them by.
+    """List all custom fields with their column names in import files.
 
     Example: everlist fields list
     """
@@ -39,59 +40,60 @@ def list_fields(session: Session) -> None:
         return
     rows = (
         (
-            one.label,
-            f"cf:{one.name}",
-            one.type,
-            ", ".join(choice.choice_label for choice in one.choices or ()),
-            one.custom_field_id,
+            field.label,
+            f"cf:{field.name}",
+            field.type,
+            ", ".join(choice.choice_label for choice in field.choices or ()),
+            field.custom_field_id,
         )
-        for one in all_fields
+        for field in all_fields
     )
     if not output.table(("Label", "In files", "Type", "Choices", "Id"), rows):
-        click.echo("There are no custom fields yet. To make one: everlist fields create LABEL")
+        click.echo("There are no custom fields yet. To create one: everlist fields create LABEL")
 
 
 @fields.command("create")
 @click.argument("label")
 @click.option(
-    "--type", "kind", type=click.Choice(_TYPES), default="string", show_default=True, help="Its values."
+    "--type", "field_type", type=click.Choice(_TYPES), default="string", show_default=True, help="The type."
 )
-@click.option("--choice", "choices", multiple=True, help="A choice of a select; several may be given.")
-@api
-def create_field(session: Session, label: str, kind: str, choices: tuple[str, ...]) -> None:
-    """Define a custom field.
+@click.option("--choice", "choices", multiple=True, help="A choice of a select. Repeatable.")
+@api_command
+def create_field(session: Session, label: str, field_type: str, choices: tuple[str, ...]) -> None:
+    """Create a custom field.
 
     Example: everlist fields create "Shirt size" --type single_select --choice S --choice M --choice L
     """
     from everlist.client import UNSET
     from everlist.client.models import Metadata
 
-    selects = {"single_select": "dropdown", "multi_select": "checkbox"}
-    made = session.client.custom_fields.create(
+    display_type = _DISPLAY_TYPES.get(field_type)
+    field = session.client.custom_fields.create(
         label,
-        kind,
-        metadata=Metadata(display_type=selects[kind]) if kind in selects else UNSET,
-        version=2 if kind == "date" else UNSET,
+        field_type,
+        metadata=Metadata(display_type=display_type) if display_type else UNSET,
+        version=2 if field_type == "date" else UNSET,
         choices=choices or UNSET,
     )
-    session.done(f'Made the field "{made.label}"; in files it is cf:{made.name}.', made)
+    session.report(f'Created the field "{field.label}"; its column in files is cf:{field.name}.', field)
 
 
 @fields.command("delete")
-@click.argument("fields", metavar="FIELD...", shell_complete=FIELDS, nargs=-1, required=True)
-@destroys
-@api
-def delete_fields(session: Session, fields: tuple[str, ...], dry_run: bool, yes: bool) -> None:
-    """Delete custom fields, and their values on every contact.
+@click.argument("field_names", metavar="FIELD...", shell_complete=complete_fields, nargs=-1, required=True)
+@destructive
+@api_command
+def delete_fields(session: Session, field_names: tuple[str, ...], dry_run: bool, yes: bool) -> None:
+    """Delete custom fields and their values on every contact.
 
     Example: everlist fields delete "Shoe size" --dry-run
     """
-    there = [names.field_of(session, name) for name in names.given(fields)]
-    what = f"delete {output.count_of(len(there), 'custom field')} and their values on every contact"
-    if not agreed(
-        session, verb="delete", what=what, count=len(there), noun="field", dry_run=dry_run, yes=yes
+    chosen = [lookup.find_field(session, name) for name in lookup.with_stdin(field_names)]
+    action = f"delete {output.count_of(len(chosen), 'custom field')} and their values on every contact"
+    count = len(chosen)
+    if not confirmed(
+        session, verb="delete", action=action, count=count, noun="field", dry_run=dry_run, yes=yes
     ):
         return
-    ids = [one.custom_field_id for one in there]
+    ids = [field.custom_field_id for field in chosen]
     activity = session.wait(session.client.activities.delete_custom_fields(ids), "Deleting")
-    session.done(f"Deleted {', '.join(one.label for one in there)}.", activity)
+    session.report(f"Deleted {', '.join(field.label for field in chosen)}.", activity)

@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from everlist.commands import names, output, progress, report
-from everlist.commands.names import LISTS
-from everlist.commands.session import USAGE, Failed, Session, agreed, api, destroys
-from everlist.commands.usage import peak_of
+from everlist.commands import lookup, output, progress, report
+from everlist.commands.completion import complete_lists
+from everlist.commands.files import open_rewindable
+from everlist.commands.options import timeout_option
+from everlist.commands.session import (
+    CommandError,
+    ExitStatus,
+    Session,
+    api_command,
+    confirmed,
+    destructive,
+)
+from everlist.commands.usage import peak_line
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from everlist.client.models import ActivityStatus, ContactList, Replacement
 
 
 @click.group()
 def lists() -> None:
-    """Lists: show, make, replace and delete them. A LIST is a name, in any case, or an id."""
+    """List, create, rename, replace and delete contact lists. A LIST is a name, in any case, or an id."""
 
 
 @lists.command("list")
-@api
+@api_command
 def list_lists(session: Session) -> None:
-    """Show all lists, and how many contacts are on each.
+    """List all lists with their number of contacts.
 
     Example: everlist lists list
     """
@@ -37,74 +41,82 @@ def list_lists(session: Session) -> None:
     if session.as_json:
         output.lines(all_lists)
         return
-    titles = ("Name", ">Contacts", "Updated", "Id")
     rows = (
-        (one.name, output.number(one.membership_count), output.moment(one.updated_at), one.list_id)
-        for one in all_lists
+        (
+            contact_list.name,
+            output.number(contact_list.membership_count),
+            output.moment(contact_list.updated_at),
+            contact_list.list_id,
+        )
+        for contact_list in all_lists
     )
-    if not output.table(titles, rows):
-        click.echo("There are no lists yet. To make one: everlist lists create NAME")
+    if not output.table(("Name", ">Contacts", "Updated", "Id"), rows):
+        click.echo("There are no lists yet. To create one: everlist lists create NAME")
 
 
 @lists.command("create")
 @click.argument("name")
-@click.option("--description", help="What it is for, up to 100 characters.")
-@click.option("--favorite", is_flag=True, help="Mark it as a favourite.")
-@api
+@click.option("--description", help="A description of up to 100 characters.")
+@click.option("--favorite", is_flag=True, help="Mark the list as a favorite.")
+@api_command
 def create_list(session: Session, name: str, description: str | None, favorite: bool) -> None:
-    """Make a list.
+    """Create a list.
 
     Example: everlist lists create "Summer fair"
     """
     from msgspec import UNSET
 
-    made = session.client.lists.create(name, description=description or UNSET, favorite=favorite or UNSET)
-    session.done(f'Made the list "{made.name}", {made.list_id}.', made)
+    contact_list = session.client.lists.create(
+        name, description=description or UNSET, favorite=favorite or UNSET
+    )
+    session.report(f'Created the list "{contact_list.name}", {contact_list.list_id}.', contact_list)
 
 
 @lists.command("rename")
-@click.argument("list_name", metavar="LIST", shell_complete=LISTS)
-@click.argument("name")
-@api
-def rename_list(session: Session, list_name: str, name: str) -> None:
-    """Give a list another name.
+@click.argument("list_name", metavar="LIST", shell_complete=complete_lists)
+@click.argument("new_name", metavar="NAME")
+@api_command
+def rename_list(session: Session, list_name: str, new_name: str) -> None:
+    """Rename a list.
 
     Example: everlist lists rename "Spring readers" "Summer readers"
     """
     from msgspec import UNSET
 
-    there = names.list_of(session, list_name)
+    contact_list = lookup.find_list(session, list_name)
     renamed = session.client.lists.update(
-        there.list_id, name=name, description=there.description or UNSET, favorite=bool(there.favorite)
+        contact_list.list_id,
+        name=new_name,
+        description=contact_list.description or UNSET,
+        favorite=bool(contact_list.favorite),
     )
-    session.done(f'"{there.name}" is "{renamed.name}" now.', renamed)
+    session.report(f'Renamed "{contact_list.name}" to "{renamed.name}".', renamed)
 
 
 @lists.command("delete")
-@click.argument("list_names", metavar="LIST...", shell_complete=LISTS, nargs=-1, required=True)
-@destroys
-@api
+@click.argument("list_names", metavar="LIST...", shell_complete=complete_lists, nargs=-1, required=True)
+@destructive
+@api_command
 def delete_lists(session: Session, list_names: tuple[str, ...], dry_run: bool, yes: bool) -> None:
-    """Delete lists. The contacts on them stay.
+    """Delete lists. Their contacts stay.
 
     Example: everlist lists delete "Old readers" --dry-run
     """
-    there = [names.list_of(session, name) for name in names.given(list_names)]
-    members = sum(_members(session, one) for one in there)
-    what = f"delete {output.count_of(len(there), 'list')} with {output.count_of(members, 'membership')}"
-    if not agreed(session, verb="delete", what=what, count=len(there), noun="list", dry_run=dry_run, yes=yes):
+    chosen = [lookup.find_list(session, name) for name in lookup.with_stdin(list_names)]
+    members = sum(lookup.count_members(session, contact_list.list_id) for contact_list in chosen)
+    action = f"delete {output.count_of(len(chosen), 'list')} with {output.count_of(members, 'membership')}"
+    count = len(chosen)
+    if not confirmed(
+        session, verb="delete", action=action, count=count, noun="list", dry_run=dry_run, yes=yes
+    ):
         return
-    activity = session.wait(session.client.activities.delete_lists(one.list_id for one in there), "Deleting")
-    session.done(f"Deleted {', '.join(one.name for one in there)}.", activity)
+    ids = [contact_list.list_id for contact_list in chosen]
+    activity = session.wait(session.client.activities.delete_lists(ids), "Deleting")
+    session.report(f"Deleted {', '.join(contact_list.name for contact_list in chosen)}.", activity)
 
 
-def _members(session: Session, one: ContactList) -> int:
-    counted = session.client.lists.get(one.list_id, include_membership_count="all")
-    return counted.membership_count or 0
-
-
-def _percent(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
-    """The number of `20%` or `20`."""
+def _parse_percent(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
+    """Parse `20%` or `20`. Raises click.BadParameter."""
     if value is None:
         return None
     try:
@@ -112,29 +124,27 @@ def _percent(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
     except ValueError:
         percent = -1.0
     if not 0 <= percent <= 100:
-        raise click.BadParameter(f"{value} is no share from 0% to 100%")
+        raise click.BadParameter(f"{value}: give a percentage from 0 to 100")
     return percent
 
 
 @lists.command("replace")
-@click.argument("list_name", metavar="LIST", shell_complete=LISTS)
+@click.argument("list_name", metavar="LIST", shell_complete=complete_lists)
 @click.argument("file", type=click.Path(allow_dash=True))
 @click.option(
     "--max-removed",
     metavar="PERCENT",
-    callback=_percent,
-    help="Change nothing if more of the list than this would leave, such as 20%.",
+    callback=_parse_percent,
+    help="Change nothing if more than this share of the members would leave, such as 20%.",
 )
 @click.option(
     "--leavers",
     type=click.Choice(["unlist", "delete"]),
-    help="What becomes of who is not in the file any more: taken off this list, which is the default, or deleted.",
+    help="Remove members that are not in the file from the list (unlist, the default), or delete them.",
 )
-@click.option(
-    "--timeout", type=click.FloatRange(min=0), help="Seconds to wait for the end; it goes on after that."
-)
-@destroys
-@api
+@timeout_option
+@destructive
+@api_command
 def replace_list(
     session: Session,
     list_name: str,
@@ -145,111 +155,113 @@ def replace_list(
     dry_run: bool,
     yes: bool,
 ) -> None:
-    """Make a list exactly what a CSV file says; - is standard input.
+    """Replace the members of a list by the contacts of a CSV file; - is standard input.
 
-    Contacts that are not in the file leave the list, and all others are on it afterwards, in one step. With
-    --max-removed nobody is asked: it is what a nightly job needs.
+    In one step, contacts that are not in the file leave the list and all others join it. With --max-removed the
+    command does not ask, which a nightly job needs.
 
     Example: everlist lists replace "Daily" today.csv --max-removed 20%
     """
     from everlist.client.models import ActivityStatus
 
-    there = names.list_of(session, list_name)
-    if max_removed is None and not (yes or dry_run) and not sys.stdin.isatty():
-        message = (
-            "say how many may leave the list at most, such as --max-removed 20%; or --yes, if all of them may"
+    contact_list = lookup.find_list(session, list_name)
+    must_ask = max_removed is None and not yes
+    if must_ask and not dry_run and not sys.stdin.isatty():
+        raise CommandError(
+            "there is no terminal to ask on: limit how many members may leave, such as --max-removed 20%,"
+            " or allow any number with --yes",
+            ExitStatus.USAGE,
         )
-        raise Failed(message, USAGE)
     options: dict[str, Any] = {"max_removed_percent": max_removed, "leavers": leavers}
-    with opened(file) as source:
-        if dry_run or not (yes or max_removed is not None):
-            with progress.sending("Comparing") as told:
+    with open_rewindable(file) as source:
+        if dry_run or must_ask:
+            with progress.upload_bar("Comparing") as show_progress:
                 preview = session.client.lists.preview_replacement(
-                    there.list_id, source, **options, progress=told
+                    contact_list.list_id, source, **options, progress=show_progress
                 )
             if dry_run:
-                _previewed(session, there, preview, leavers)
+                _print_preview(session, contact_list, preview, leavers)
                 return
-            _ask(session, there, preview, leavers)
+            _confirm_removals(session, contact_list, preview, leavers)
             source.seek(0)
-        with progress.sending("Sending") as told:
-            activity = session.client.lists.replace_members(there.list_id, source, **options, progress=told)
+        with progress.upload_bar("Sending") as show_progress:
+            activity = session.client.lists.replace_members(
+                contact_list.list_id, source, **options, progress=show_progress
+            )
     activity = session.wait(activity, "Replacing", timeout=timeout)
-    groups = report.not_taken(activity)
+    groups = report.problem_groups(activity)
     usage = session.client.account.usage()
     if session.as_json:
-        output.line({"list_id": there.list_id, "activity": activity, "not_taken": groups, "usage": usage})
+        output.line(
+            {"list_id": contact_list.list_id, "activity": activity, "not_taken": groups, "usage": usage}
+        )
     else:
-        _replaced(there, activity.status or ActivityStatus(), leavers)
-        report.print_not_taken(groups, activity.activity_id)
-        click.echo(f"\n{peak_of(usage)}")
-    click.get_current_context().exit(report.status_of(groups))
+        _print_result(contact_list, activity.status or ActivityStatus(), leavers)
+        report.print_problems(groups, activity.activity_id)
+        click.echo(f"\n{peak_line(usage)}")
+    click.get_current_context().exit(report.exit_status(groups))
 
 
-@contextmanager
-def opened(file: str) -> Generator[BinaryIO]:
-    """The file; what can be read only once is kept in a file first, since it may be sent twice. Raises Failed."""
-    try:
-        source = cast("BinaryIO", click.open_file(file, "rb"))
-    except OSError as error:
-        raise Failed(f"{file}: {error.strerror or error}", USAGE) from error
-    with source:
-        if source.seekable():
-            yield source
-            return
-        with tempfile.TemporaryFile() as kept:
-            shutil.copyfileobj(source, kept)
-            kept.seek(0)
-            yield kept
-
-
-def _ask(session: Session, there: ContactList, preview: Replacement, leavers: str | None) -> None:
-    if preview.remove:
-        verb = "delete" if leavers == "delete" else "take"
-        off = "" if leavers == "delete" else f' off "{there.name}"'
-        what = f"{verb} {output.count_of(preview.remove, 'contact')}{off} and add {preview.add:,}"
-        agreed(session, verb=verb, what=what, count=preview.remove, noun="contact", dry_run=False, yes=False)
-
-
-def _previewed(session: Session, there: ContactList, preview: Replacement, leavers: str | None) -> None:
-    if session.as_json:
-        output.line({"dry_run": True, "list_id": there.list_id, "difference": preview})
+def _confirm_removals(
+    session: Session, contact_list: ContactList, preview: Replacement, leavers: str | None
+) -> None:
+    """Ask before members leave. Raises CommandError if the answer is no."""
+    if not preview.remove:
         return
-    click.echo(output.clean(f'"{there.name}" would change like this:'))
-    leave = "deleted" if leavers == "delete" else "taken off"
+    verb = "delete" if leavers == "delete" else "remove"
+    source = "" if leavers == "delete" else f' from "{contact_list.name}"'
+    action = f"{verb} {output.count_of(preview.remove, 'contact')}{source} and add {preview.add:,}"
+    confirmed(
+        session, verb=verb, action=action, count=preview.remove, noun="contact", dry_run=False, yes=False
+    )
+
+
+def _print_preview(
+    session: Session, contact_list: ContactList, preview: Replacement, leavers: str | None
+) -> None:
+    if session.as_json:
+        output.line({"dry_run": True, "list_id": contact_list.list_id, "difference": preview})
+        return
+    click.echo(output.clean(f'"{contact_list.name}" would change like this:'))
     output.counts(
         (
             ("added", preview.add),
-            (leave, preview.remove),
-            ("staying", preview.keep),
+            (_leave_title(leavers), preview.remove),
+            ("kept", preview.keep),
             ("updated", preview.update),
             ("held back", preview.held_back),
             ("rejected", preview.rejected),
         )
     )
-    report.print_not_taken(report.grouped(preview.rows))
+    report.print_problems(report.group_rows(preview.rows))
     click.echo(
         f"\nPeak of the month: {preview.peak_before or 0:,} before, {preview.peak_after or 0:,} after."
     )
 
 
-def _replaced(there: ContactList, status: ActivityStatus, leavers: str | None) -> None:
+def _print_result(contact_list: ContactList, status: ActivityStatus, leavers: str | None) -> None:
     added, removed = status.added_count or 0, status.removed_count or 0
-    kept, new = status.kept_count or 0, status.created_count or 0
-    updated = (status.updated_count or 0) - (added - new)
-    if added or removed or updated:
-        click.echo(output.clean(f'"{there.name}" has {output.count_of(kept + added, "contact")} now.'))
+    kept, created = status.kept_count or 0, status.created_count or 0
+    # The server counts contacts that existed and joined the list as updated: here they are only added.
+    updated = (status.updated_count or 0) - (added - created)
+    has_changed = bool(added or removed or updated)
+    if has_changed:
+        text = f'"{contact_list.name}" has {output.count_of(kept + added, "contact")} now.'
     else:
-        same = output.count_of(kept, "contact")
-        click.echo(output.clean(f'Nothing changed: "{there.name}" has the same {same}.'))
+        text = f'Nothing changed: "{contact_list.name}" has the same {output.count_of(kept, "contact")}.'
+    click.echo(output.clean(text))
     output.counts(
         (
             ("added", added),
-            ("  new here", new),
-            ("deleted" if leavers == "delete" else "taken off", removed),
-            ("stayed", kept if added or removed or updated else 0),
+            ("  new contacts", created),
+            (_leave_title(leavers), removed),
+            ("kept", kept if has_changed else 0),
             ("  updated", updated),
             ("held back", status.held_back_count),
             ("rejected", status.rejected_count),
         )
     )
+
+
+def _leave_title(leavers: str | None) -> str:
+    return "deleted" if leavers == "delete" else "removed"

@@ -1,4 +1,4 @@
-"""Progress bars with rate and time left, on standard error, and only where it is a terminal."""
+"""Progress bars with rate and remaining time on standard error, if that is a terminal."""
 
 from __future__ import annotations
 
@@ -10,73 +10,66 @@ from typing import TYPE_CHECKING, Any
 from everlist.commands.output import console, is_styled
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, ProgressColumn
+
     from everlist.client._sync.activities import Activity
 
-Sent = Callable[[int, int | None], object]
-"""Told how many bytes are sent, and of how many."""
+ShowBytes = Callable[[int, int | None], object]
+"""Called with the bytes sent and the total, None if the total is unknown."""
+
+_QUEUED = "queued"
 
 
 @contextmanager
-def sending(title: str) -> Generator[Sent | None]:
-    """A bar for an upload; what the client's `progress=` takes, None where no bar is shown."""
+def upload_bar(title: str) -> Generator[ShowBytes | None]:
+    """Show a bar for an upload. Yields the client's `progress` argument; None without a terminal."""
     if not is_styled(sys.stderr):
         yield None
         return
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
+    from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    with Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=console(sys.stderr),
-        transient=True,
-    ) as bars:
-        task = bars.add_task(title, total=None)
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with _bar(*columns) as bar:
+        task = bar.add_task(title, total=None)
 
-        def sent(so_far: int, total: int | None) -> None:
-            bars.update(task, completed=so_far, total=total)
+        def show_bytes(sent: int, total: int | None) -> None:
+            bar.update(task, completed=sent, total=total)
 
-        yield sent
+        yield show_bytes
 
 
 @contextmanager
-def working(title: str) -> Generator[Callable[[Activity], object] | None]:
-    """A bar for an activity; what `wait` of the client takes, None where no bar is shown."""
+def activity_bar(title: str) -> Generator[Callable[[Activity], object] | None]:
+    """Show a bar for an activity. Yields the `progress` argument of its `wait`; None without a terminal."""
     if not is_styled(sys.stderr):
         yield None
         return
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
-    with Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%  {task.fields[told]}", markup=False),
-        TimeRemainingColumn(),
-        console=console(sys.stderr),
-        transient=True,
-    ) as bars:
-        task = bars.add_task(title, total=100, told="waiting for its turn")
+    percent = TextColumn("{task.percentage:>3.0f}%  {task.fields[details]}", markup=False)
+    with _bar(BarColumn(), percent, TimeRemainingColumn()) as bar:
+        task = bar.add_task(title, total=100, details=_QUEUED)
 
-        def told(activity: Activity) -> None:
-            bars.update(task, completed=activity.percent_done)
-            bars.update(task, told=_told(activity, bars.tasks[0].speed))
+        def show_activity(activity: Activity) -> None:
+            # Two updates: the first one computes the speed that the second one shows.
+            bar.update(task, completed=activity.percent_done)
+            bar.update(task, details=_details(activity, bar.tasks[0].speed))
 
-        yield told
+        yield show_activity
 
 
-def _told(activity: Activity, percent_per_second: Any) -> str:
-    status = activity.status
+def _bar(*columns: ProgressColumn) -> Progress:
+    from rich.progress import Progress, TextColumn
+
+    title = TextColumn("{task.description}", markup=False)
+    return Progress(title, *columns, console=console(sys.stderr), transient=True)
+
+
+def _details(activity: Activity, percent_per_second: Any) -> str:
+    """Return the number of items and the rate; `queued` if the activity has not started."""
     if activity.started_at is None and activity.percent_done == 0 and activity.state == "initialized":
-        return "waiting for its turn"
+        return _QUEUED
+    status = activity.status
     total = (status.items_total_count or status.person_count) if status else None
     if not total:
         return ""

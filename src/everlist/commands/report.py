@@ -1,4 +1,4 @@
-"""What an import or a replacement did, and which rows it did not simply take."""
+"""Prints the result of an import or a replacement, with the rows held back or rejected."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from everlist.commands import output
-from everlist.commands.session import ROWS_REJECTED, Session
+from everlist.commands.session import ExitStatus, Session
 
 if TYPE_CHECKING:
     from everlist.client._sync.activities import Activity
 
 _EXAMPLES = 3
-_SHOWN = 10
-_REASONS = 100
-_NOT_TAKEN = {"held_back": "Held back", "rejected": "Rejected"}
+"""The most example rows for one reason."""
+_REASONS_PRINTED = 10
+_REASONS_KEPT = 100
+_TITLES = {"held_back": "Held back", "rejected": "Rejected"}
+
+Group = dict[str, Any]
+"""Rows with the same outcome and reason: `{outcome, reason, count, examples: [{line, email}]}`."""
 
 
 class _Row(Protocol):
@@ -30,12 +34,15 @@ class _Row(Protocol):
     def reason(self) -> str | None: ...
 
 
-def grouped(rows: Iterable[_Row]) -> list[dict[str, Any]]:
-    """The rows by outcome and reason, most first: `{outcome, reason, count, examples: [{line, email}]}`."""
-    groups: dict[tuple[str, str], dict[str, Any]] = {}
+def group_rows(rows: Iterable[_Row]) -> list[Group]:
+    """Group rows by outcome and reason, the most frequent reason first.
+
+    Reasons beyond the hundredth share one group, so a file with a reason of its own in each row takes little memory.
+    """
+    groups: dict[tuple[str, str], Group] = {}
     for row in rows:
         key = (row.outcome, row.reason or "")
-        if key not in groups and len(groups) >= _REASONS:
+        if key not in groups and len(groups) >= _REASONS_KEPT:
             key = (row.outcome, "other reasons")
         group = groups.setdefault(
             key, {"outcome": key[0], "reason": key[1] or "no reason given", "count": 0, "examples": []}
@@ -46,52 +53,52 @@ def grouped(rows: Iterable[_Row]) -> list[dict[str, Any]]:
     return sorted(groups.values(), key=lambda group: (group["outcome"], -group["count"]))
 
 
-def not_taken(activity: Activity) -> list[dict[str, Any]]:
-    """The rows of an activity that are held back or rejected, grouped."""
+def problem_groups(activity: Activity) -> list[Group]:
+    """Return the groups of rows that an activity held back or rejected."""
     status = activity.status
     if status is None or not (status.held_back_count or status.rejected_count):
         return []
-    return grouped(activity.rows(outcome="held_back,rejected"))
+    return group_rows(activity.rows(outcome="held_back,rejected"))
 
 
-def print_not_taken(groups: list[dict[str, Any]], activity_id: str | None = None) -> None:
-    """Say which rows were not taken, and why."""
+def print_problems(groups: list[Group], activity_id: str | None = None) -> None:
+    """Print the groups, and the command that lists all their rows if the activity is known."""
     if not groups:
         return
-    for outcome, title in _NOT_TAKEN.items():
+    for outcome, title in _TITLES.items():
         of_outcome = [group for group in groups if group["outcome"] == outcome]
         if not of_outcome:
             continue
         click.echo(f"\n{title}:")
-        for group in of_outcome[:_SHOWN]:
+        for group in of_outcome[:_REASONS_PRINTED]:
             examples = ", ".join(
-                f"line {one['line']}" + (f" {one['email']}" if one["email"] else "")
-                for one in group["examples"]
+                f"line {example['line']}" + (f" {example['email']}" if example["email"] else "")
+                for example in group["examples"]
             )
-            more = ", ..." if group["count"] > len(group["examples"]) else ""
-            click.echo(output.clean(f"  {group['count']:,}  {group['reason']}: {examples}{more}"))
-        if len(of_outcome) > _SHOWN:
-            click.echo(f"  and {len(of_outcome) - _SHOWN} more reasons")
+            ellipsis = ", ..." if group["count"] > len(group["examples"]) else ""
+            click.echo(output.clean(f"  {group['count']:,}  {group['reason']}: {examples}{ellipsis}"))
+        if len(of_outcome) > _REASONS_PRINTED:
+            click.echo(f"  and {len(of_outcome) - _REASONS_PRINTED} more reasons")
     if activity_id is not None:
         click.echo(
-            f"\nEach of these rows: everlist activities rows {activity_id} --outcome rejected,held_back"
+            f"\nTo list all these rows: everlist activities rows {activity_id} --outcome rejected,held_back"
         )
 
 
-def status_of(groups: list[dict[str, Any]]) -> int:
-    """The exit status: people who unsubscribed are no fault of a file, but rows that break a rule are."""
-    return ROWS_REJECTED if any(group["outcome"] == "rejected" for group in groups) else 0
+def exit_status(groups: list[Group]) -> int:
+    """Return ROWS_REJECTED if a row is invalid, else 0: a row held back for an unsubscribe is no fault of the file."""
+    return ExitStatus.ROWS_REJECTED if any(group["outcome"] == "rejected" for group in groups) else 0
 
 
-def imported(session: Session, activity: Activity, names: list[str]) -> int:
-    """Print what an import did; the exit status."""
-    groups = not_taken(activity)
+def print_import(session: Session, activity: Activity, list_names: list[str]) -> int:
+    """Print the result of an import. Return the exit status."""
+    groups = problem_groups(activity)
     if session.as_json:
         output.line({"activity": activity, "not_taken": groups})
-        return status_of(groups)
+        return exit_status(groups)
+    file_name = activity.source_file_name or "the file"
+    click.echo(output.clean(f"Imported {file_name} to {', '.join(list_names)}."))
     status = activity.status
-    onto = ", ".join(names)
-    click.echo(output.clean(f"Imported {activity.source_file_name or 'the file'} onto {onto}."))
     if status is not None:
         output.counts(
             (
@@ -102,7 +109,8 @@ def imported(session: Session, activity: Activity, names: list[str]) -> int:
                 ("rejected", status.rejected_count),
             )
         )
-    for text in activity.errors[:_SHOWN] if not groups else ():
-        click.echo(output.clean(text))
-    print_not_taken(groups, activity.activity_id)
-    return status_of(groups)
+    if not groups:
+        for text in activity.errors[:_REASONS_PRINTED]:
+            click.echo(output.clean(text))
+    print_problems(groups, activity.activity_id)
+    return exit_status(groups)

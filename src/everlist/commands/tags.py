@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import click
 
-from everlist.commands import names, output
-from everlist.commands.names import LISTS, TAGS
-from everlist.commands.session import Session, agreed, api, destroys
+from everlist.commands import lookup, output
+from everlist.commands.completion import complete_tags
+from everlist.commands.options import contacts_argument, contacts_of_lists
+from everlist.commands.session import Session, api_command, confirmed, destructive
 
 
 @click.group()
 def tags() -> None:
-    """Tags: show, make and delete them, and tag contacts. A TAG is a name, in any case, or an id."""
+    """List, create, rename and delete tags, and tag contacts. A TAG is a name, in any case, or an id."""
 
 
 @tags.command("list")
-@api
+@api_command
 def list_tags(session: Session) -> None:
-    """Show all tags, and how many contacts have each.
+    """List all tags with their number of contacts.
 
     Example: everlist tags list --json
     """
@@ -26,111 +27,101 @@ def list_tags(session: Session) -> None:
         output.lines(all_tags)
         return
     rows = (
-        (one.name, output.number(one.contacts_count), output.moment(one.created_at), one.tag_id)
-        for one in all_tags
+        (tag.name, output.number(tag.contacts_count), output.moment(tag.created_at), tag.tag_id)
+        for tag in all_tags
     )
-    if not output.table(("Name", ">Contacts", "Made", "Id"), rows):
-        click.echo("There are no tags yet. To make one: everlist tags create NAME")
+    if not output.table(("Name", ">Contacts", "Created", "Id"), rows):
+        click.echo("There are no tags yet. To create one: everlist tags create NAME")
 
 
 @tags.command("create")
 @click.argument("name")
-@api
+@api_command
 def create_tag(session: Session, name: str) -> None:
-    """Make a tag.
+    """Create a tag.
 
     Example: everlist tags create "history"
     """
-    made = session.client.tags.create(name)
-    session.done(f'Made the tag "{made.name}", {made.tag_id}.', made)
+    tag = session.client.tags.create(name)
+    session.report(f'Created the tag "{tag.name}", {tag.tag_id}.', tag)
 
 
 @tags.command("rename")
-@click.argument("tag", shell_complete=TAGS)
-@click.argument("name")
-@api
-def rename_tag(session: Session, tag: str, name: str) -> None:
-    """Give a tag another name.
+@click.argument("tag_name", metavar="TAG", shell_complete=complete_tags)
+@click.argument("new_name", metavar="NAME")
+@api_command
+def rename_tag(session: Session, tag_name: str, new_name: str) -> None:
+    """Rename a tag.
 
     Example: everlist tags rename "poetry" "verse"
     """
-    there = names.tag_of(session, tag)
-    renamed = session.client.tags.update(there.tag_id, name=name)
-    session.done(f'"{there.name}" is "{renamed.name}" now.', renamed)
+    tag = lookup.find_tag(session, tag_name)
+    renamed = session.client.tags.update(tag.tag_id, name=new_name)
+    session.report(f'Renamed "{tag.name}" to "{renamed.name}".', renamed)
 
 
 @tags.command("delete")
-@click.argument("tags", metavar="TAG...", shell_complete=TAGS, nargs=-1, required=True)
-@destroys
-@api
-def delete_tags(session: Session, tags: tuple[str, ...], dry_run: bool, yes: bool) -> None:
-    """Delete tags, and take them off every contact.
+@click.argument("tag_names", metavar="TAG...", shell_complete=complete_tags, nargs=-1, required=True)
+@destructive
+@api_command
+def delete_tags(session: Session, tag_names: tuple[str, ...], dry_run: bool, yes: bool) -> None:
+    """Delete tags and remove them from every contact.
 
     Example: everlist tags delete "old" --yes
     """
-    there = [names.tag_of(session, name) for name in names.given(tags)]
-    tagged = sum(session.client.tags.get(one.tag_id, include_count=True).contacts_count or 0 for one in there)
-    what = f"delete {output.count_of(len(there), 'tag')}, used {output.count_of(tagged, 'time')}"
-    if not agreed(session, verb="delete", what=what, count=len(there), noun="tag", dry_run=dry_run, yes=yes):
+    chosen = [lookup.find_tag(session, name) for name in lookup.with_stdin(tag_names)]
+    uses = sum(session.client.tags.get(tag.tag_id, include_count=True).contacts_count or 0 for tag in chosen)
+    action = f"delete {output.count_of(len(chosen), 'tag')}, used {output.count_of(uses, 'time')}"
+    count = len(chosen)
+    if not confirmed(
+        session, verb="delete", action=action, count=count, noun="tag", dry_run=dry_run, yes=yes
+    ):
         return
-    activity = session.wait(session.client.activities.delete_tags(one.tag_id for one in there), "Deleting")
-    session.done(f"Deleted {', '.join(one.name for one in there)}.", activity)
+    activity = session.wait(session.client.activities.delete_tags(tag.tag_id for tag in chosen), "Deleting")
+    session.report(f"Deleted {', '.join(tag.name for tag in chosen)}.", activity)
 
 
 @tags.command("add")
-@click.argument("tag", shell_complete=TAGS)
-@click.argument("who", metavar="[CONTACT]...", nargs=-1)
-@click.option(
-    "--list",
-    "list_names",
-    shell_complete=LISTS,
-    multiple=True,
-    help="Everybody on this list; several may be given.",
-)
-@api
-def add_tag(session: Session, tag: str, who: tuple[str, ...], list_names: tuple[str, ...]) -> None:
-    """Tag contacts, by address or id, or everybody on lists; - reads the contacts from standard input.
+@click.argument("tag_name", metavar="TAG", shell_complete=complete_tags)
+@contacts_argument
+@contacts_of_lists
+@api_command
+def add_tag(session: Session, tag_name: str, contacts: tuple[str, ...], list_names: tuple[str, ...]) -> None:
+    """Add a tag to contacts, or to all contacts on lists; - reads the contacts from standard input.
 
     Example: everlist tags add "poetry" ruth@example.org
     """
-    _change(session, tag, who, list_names, add=True)
+    _change_taggings(session, tag_name, contacts, list_names, add=True)
 
 
 @tags.command("remove")
-@click.argument("tag", shell_complete=TAGS)
-@click.argument("who", metavar="[CONTACT]...", nargs=-1)
-@click.option(
-    "--list",
-    "list_names",
-    shell_complete=LISTS,
-    multiple=True,
-    help="Everybody on this list; several may be given.",
-)
-@api
-def remove_tag(session: Session, tag: str, who: tuple[str, ...], list_names: tuple[str, ...]) -> None:
-    """Take a tag off contacts, by address or id, or off everybody on lists.
+@click.argument("tag_name", metavar="TAG", shell_complete=complete_tags)
+@contacts_argument
+@contacts_of_lists
+@api_command
+def remove_tag(
+    session: Session, tag_name: str, contacts: tuple[str, ...], list_names: tuple[str, ...]
+) -> None:
+    """Remove a tag from contacts, or from all contacts on lists; - reads the contacts from standard input.
 
     Example: everlist tags remove "vip" --list "News"
     """
-    _change(session, tag, who, list_names, add=False)
+    _change_taggings(session, tag_name, contacts, list_names, add=False)
 
 
-def _change(
-    session: Session, tag: str, who: tuple[str, ...], list_names: tuple[str, ...], *, add: bool
+def _change_taggings(
+    session: Session, tag_name: str, contacts: tuple[str, ...], list_names: tuple[str, ...], *, add: bool
 ) -> None:
-    there = names.tag_of(session, tag)
+    tag = lookup.find_tag(session, tag_name)
     activities = session.client.activities
-    begin = activities.add_tags if add else activities.remove_tags
+    start, title = (activities.add_tags, "Tagging") if add else (activities.remove_tags, "Untagging")
     changed = 0
-    for selection in names.selections(session, who, list_names):
-        done = session.wait(begin(selection, there.tag_id), "Tagging" if add else "Untagging")
+    for selection in lookup.find_selections(session, contacts, list_names):
+        activity = session.wait(start(selection, tag.tag_id), title)
         if session.as_json:
-            output.line(done)
-        changed += (done.status.updated_count or 0) if done.status else 0
+            output.line(activity)
+        changed += (activity.status.updated_count or 0) if activity.status else 0
     if not session.as_json:
-        people = output.count_of(changed, "contact")
-        click.echo(
-            output.clean(
-                f'Tagged {people} with "{there.name}".' if add else f'Took "{there.name}" off {people}.'
-            )
-        )
+        count = output.count_of(changed, "contact")
+        text = f'Tagged {count} with "{tag.name}".' if add else f'Removed "{tag.name}" from {count}.'
+        click.echo(output.clean(text))

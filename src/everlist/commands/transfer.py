@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
-from everlist.commands import names, output, progress, report
-from everlist.commands.lists import opened
-from everlist.commands.names import LISTS, TAGS
-from everlist.commands.session import NOT_FOUND, Failed, Session, api
+from everlist.commands import lookup, output, progress, report
+from everlist.commands.completion import complete_lists
+from everlist.commands.files import open_rewindable
+from everlist.commands.options import list_filter, tag_filter, timeout_option
+from everlist.commands.session import CommandError, ExitStatus, Session, api_command
 
 
 @click.command("import")
@@ -18,19 +19,17 @@ from everlist.commands.session import NOT_FOUND, Failed, Session, api
 @click.option(
     "--list",
     "list_names",
-    shell_complete=LISTS,
+    shell_complete=complete_lists,
     multiple=True,
     required=True,
-    help="Onto this list; several may be given.",
+    help="Add the contacts to this list. Repeatable.",
 )
-@click.option("--create-list", is_flag=True, help="Make the lists that are not there yet.")
+@click.option("--create-list", is_flag=True, help="Create the lists that do not exist yet.")
 @click.option(
-    "--no-wait", is_flag=True, help="Only send the file; `everlist activities watch` shows the rest."
+    "--no-wait", is_flag=True, help="Return once the file is sent. `everlist activities watch` follows it."
 )
-@click.option(
-    "--timeout", type=click.FloatRange(min=0), help="Seconds to wait for the end; it goes on after that."
-)
-@api
+@timeout_option
+@api_command
 def import_file(
     session: Session,
     file: str,
@@ -39,61 +38,57 @@ def import_file(
     no_wait: bool,
     timeout: float | None,
 ) -> None:
-    """Import a CSV file onto lists; - is standard input.
+    """Import a CSV file to lists; - is standard input.
 
-    Says what became of the rows, and which were held back or rejected, and why. Nobody leaves a list:
+    Prints how many rows were created, updated, held back or rejected, and why. An import removes nobody from a list:
     `everlist lists replace` does that.
 
     Example: everlist import people.csv --list "News"
     """
-    with opened(file) as source:
-        onto = [_list(session, name, create=create_list) for name in list_names]
-        with progress.sending("Sending") as told:
+    with open_rewindable(file) as source:
+        targets = [_find_or_create_list(session, name, create=create_list) for name in list_names]
+        with progress.upload_bar("Sending") as show_progress:
             activity = session.client.activities.import_file(
                 source,
-                [list_id for list_id, _ in onto],
+                [list_id for list_id, _ in targets],
                 file_name=None if file != "-" else "standard-input.csv",
-                progress=told,
+                progress=show_progress,
             )
     if no_wait:
-        session.done(f"Sent. To see it: everlist activities watch {activity.activity_id}", activity)
+        session.report(f"Sent. To follow it: everlist activities watch {activity.activity_id}", activity)
         return
     activity = session.wait(activity, "Importing", timeout=timeout)
-    click.get_current_context().exit(report.imported(session, activity, [name for _, name in onto]))
+    status = report.print_import(session, activity, [name for _, name in targets])
+    click.get_current_context().exit(status)
 
 
-def _list(session: Session, name: str, *, create: bool) -> tuple[str, str]:
+def _find_or_create_list(session: Session, name: str, *, create: bool) -> tuple[str, str]:
+    """Return the id and name of a list. Raises CommandError if it does not exist, unless `create`."""
     try:
-        there = names.list_of(session, name)
-    except Failed as error:
-        if not create or error.exit_code != NOT_FOUND or names.is_id(name):
+        contact_list = lookup.find_list(session, name)
+    except CommandError as error:
+        if not create or error.exit_code != ExitStatus.NOT_FOUND or lookup.is_id(name):
             raise
-        there = session.client.lists.create(name)
-    return there.list_id, there.name
+        contact_list = session.client.lists.create(name)
+    return contact_list.list_id, contact_list.name
 
 
 @click.command("export")
 @click.argument("file", type=click.Path(allow_dash=True), default="-")
+@list_filter
+@tag_filter
 @click.option(
-    "--list",
-    "list_names",
-    shell_complete=LISTS,
-    multiple=True,
-    help="Only who is on this list; several may be given.",
-)
-@click.option(
-    "--tag", "tags", shell_complete=TAGS, multiple=True, help="Only who has this tag; several may be given."
-)
-@click.option(
-    "--status", type=click.Choice(["active", "unsubscribed", "removed"]), help="Only contacts in this state."
+    "--status",
+    type=click.Choice(["active", "unsubscribed", "removed"]),
+    help="Only contacts with this status.",
 )
 @click.option("--fields", help="The columns, separated by commas: email_address,first_name …")
-@api
+@api_command
 def export(
     session: Session,
     file: str,
     list_names: tuple[str, ...],
-    tags: tuple[str, ...],
+    tag_names: tuple[str, ...],
     status: str | None,
     fields: str | None,
 ) -> None:
@@ -103,13 +98,13 @@ def export(
     """
     body: dict[str, Any] = {}
     if list_names:
-        body["list_ids"] = [names.list_of(session, name).list_id for name in list_names]
-    if tags:
-        body["tag_ids"] = [names.tag_of(session, name).tag_id for name in tags]
+        body["list_ids"] = [lookup.find_list(session, name).list_id for name in list_names]
+    if tag_names:
+        body["tag_ids"] = [lookup.find_tag(session, name).tag_id for name in tag_names]
     if status:
         body["status"] = status
     if fields:
-        body["fields"] = [word.strip() for word in fields.split(",")]
+        body["fields"] = [column.strip() for column in fields.split(",")]
     activity = session.wait(session.client.activities.export(**body), "Exporting")
     if file == "-":
         activity.save(sys.stdout.buffer)
@@ -117,7 +112,7 @@ def export(
     try:
         size = activity.save(file)
     except OSError as error:
-        raise Failed(f"{file}: {error.strerror or error}") from error
-    session.done(
+        raise CommandError(f"cannot write {file}: {error.strerror or error}") from error
+    session.report(
         f"Wrote {file}, {output.count_of(size, 'byte')}.", {"file": file, "bytes": size, "activity": activity}
     )

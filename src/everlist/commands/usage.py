@@ -1,4 +1,4 @@
-"""`everlist usage`: the month as a chart."""
+"""`everlist usage`: the active contacts of a month as a chart."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import click
 
 from everlist.commands import output
-from everlist.commands.session import USAGE, Failed, Session, api
+from everlist.commands.session import CommandError, ExitStatus, Session, api_command
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,33 +22,33 @@ _HEIGHT = 8
 
 @click.command("usage")
 @click.argument("month", required=False, metavar="[YYYY-MM]")
-@click.option("--ascii", "plain", is_flag=True, help="Draw with ASCII alone.")
-@api
-def usage(session: Session, month: str | None, plain: bool) -> None:
-    """Show a month's active contacts as a chart.
+@click.option("--ascii", "is_ascii", is_flag=True, help="Draw the chart with ASCII characters only.")
+@api_command
+def usage(session: Session, month: str | None, is_ascii: bool) -> None:
+    """Show the active contacts of a month as a chart.
 
-    It has the most on each day, the peak, when that was and what made it, and how many contacts it were altogether.
+    Draws the maximum of each day. Prints the peak, its time and cause, and the number of distinct active contacts.
 
     Example: everlist usage
     """
     if month is not None and not _is_month(month):
-        raise Failed(f"a month is written as 2026-11, not as {month}", USAGE)
-    shown = session.client.account.usage(month)
+        raise CommandError(f"{month}: give the month as YYYY-MM, such as 2026-11", ExitStatus.USAGE)
+    month_usage = session.client.account.usage(month)
     if session.as_json:
-        output.line(shown)
+        output.line(month_usage)
         return
-    click.echo(f"Active contacts, {shown.month} ({shown.time_zone})\n")
-    blocks = not plain and output.is_unicode()
-    for text in chart(shown, blocks=blocks):
-        click.echo(text)
+    click.echo(f"Active contacts, {month_usage.month} ({month_usage.time_zone})\n")
+    blocks = not is_ascii and output.is_unicode()
+    for line in chart(month_usage, blocks=blocks):
+        click.echo(line)
     click.echo()
     output.pairs(
         (
-            ("Now", output.number(shown.current)),
-            ("Peak", output.number(shown.peak)),
-            ("When", _when(shown, shown.peak_at)),
-            ("Cause", _cause(shown)),
-            ("Distinct", output.number(shown.distinct)),
+            ("Now", output.number(month_usage.current)),
+            ("Peak", output.number(month_usage.peak)),
+            ("When", _local_time(month_usage, month_usage.peak_at)),
+            ("Cause", _cause(month_usage)),
+            ("Distinct", output.number(month_usage.distinct)),
         )
     )
 
@@ -58,50 +58,53 @@ def _is_month(text: str) -> bool:
     return len(year) == 4 and len(month) == 2 and (year + month).isdecimal()
 
 
-def peak_of(usage: Usage) -> str:
-    """One line about the peak."""
-    when = f", first reached on {_when(usage, usage.peak_at)}" if usage.peak_at else ""
+def peak_line(usage: Usage) -> str:
+    """Return a sentence with the peak and its time."""
+    when = f", first reached on {_local_time(usage, usage.peak_at)}" if usage.peak_at else ""
     return f"Peak of {usage.month}: {usage.peak or 0:,} active contacts{when}."
 
 
-def _when(usage: Usage, at: datetime | None) -> str:
+def _local_time(usage: Usage, time: datetime | None) -> str:
+    """Format a time in the account's zone, or in UTC if this machine has no time zone data."""
     try:
-        return output.moment(at, ZoneInfo(usage.time_zone))
-    except ZoneInfoNotFoundError:  # a machine without the data of time zones
-        return f"{output.moment(at, UTC)} UTC"
+        return output.moment(time, ZoneInfo(usage.time_zone))
+    except ZoneInfoNotFoundError:
+        return f"{output.moment(time, UTC)} UTC"
 
 
 def _cause(usage: Usage) -> str:
     cause = usage.peak_cause
     if cause is None:
-        return "the month began with it" if usage.peak else ""
+        return "already reached when the month began" if usage.peak else ""
     if cause.activity_id:
         return f"{cause.operation}, activity {cause.activity_id}"
     return cause.operation + (f", request {cause.request_id}" if cause.request_id else "")
 
 
 def chart(usage: Usage, *, blocks: bool) -> list[str]:
-    """The highest number of each day as a column, and a mark below the day of the peak.
+    """Return the lines of a chart: a column with the maximum of each day, and a mark below the peak.
 
-    The columns begin at 0, or where the days differ little at a number that is written beside them.
+    If the days differ little, the axis starts above 0, at the number written beside it.
     """
     if not usage.days or not usage.peak:
-        return ["(nobody was active)"]
+        return ["(no active contacts)"]
     highs = [day.high for day in usage.days]
     floor = _floor(min(highs), max(highs))
     labels = {_HEIGHT: f"{max(highs):,}", 1: f"{floor:,}"}
-    left = max(len(label) for label in labels.values())
-    texts: list[str] = []
+    label_width = max(len(label) for label in labels.values())
+    lines: list[str] = []
     for level in range(_HEIGHT, 0, -1):
         bars = (_cell((high - floor) / (max(highs) - floor), level, blocks=blocks) for high in highs)
-        texts.append(f"{labels.get(level, ''):>{left}} {'▕' if blocks else '|'}{' '.join(bars)}")
+        lines.append(f"{labels.get(level, ''):>{label_width}} {'▕' if blocks else '|'}{' '.join(bars)}")
     marks = "  " * highs.index(max(highs)) + ("▲" if blocks else "^")
     numbers = "".join(f"{day.day.day:<10}" for day in usage.days if day.day.day % 5 == 1)
-    return [text.rstrip() for text in (*texts, f"{'':>{left}}  {marks}", f"{'':>{left}}  {numbers}")]
+    return [
+        line.rstrip() for line in (*lines, f"{'':>{label_width}}  {marks}", f"{'':>{label_width}}  {numbers}")
+    ]
 
 
 def _floor(lowest: int, highest: int) -> int:
-    """0, or a round number well below the lowest where that is more than half of the highest."""
+    """Return the start of the axis: 0, or a round number below `lowest` if that is over half of `highest`."""
     if lowest * 2 < highest or lowest == highest:
         return 0
     step = 10 ** max(0, len(str(highest - lowest)) - 1)
@@ -109,9 +112,9 @@ def _floor(lowest: int, highest: int) -> int:
 
 
 def _cell(share: float, level: int, *, blocks: bool) -> str:
-    """One column at one height; what is not nothing is seen."""
+    """Return the character of a column at one level; a share above 0 is always visible."""
     filled = share * _HEIGHT - (level - 1)
-    least = level == 1 and filled > 0
+    must_show = level == 1 and filled > 0
     if not blocks:
-        return "#" if filled >= 0.5 or least else " "
-    return _EIGHTHS[min(8, max(1 if least else 0, round(filled * 8)))]
+        return "#" if filled >= 0.5 or must_show else " "
+    return _EIGHTHS[min(8, max(1 if must_show else 0, round(filled * 8)))]

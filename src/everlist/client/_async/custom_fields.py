@@ -10,14 +10,14 @@ import msgspec
 from everlist.client import models
 from everlist.client._async.paging import AsyncItems
 from everlist.client._async.transport import AsyncTransport
-from everlist.client._protocol import delete, get, given, path_of, send
+from everlist.client._protocol import delete, get, path_with, send_json, without_unset
 
 UNSET = msgspec.UNSET
 _Choices = Sequence[models.Choice | str]
 
 
 class AsyncCustomFields:
-    """`client.custom_fields`."""
+    """The calls of `client.custom_fields`."""
 
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
@@ -25,20 +25,20 @@ class AsyncCustomFields:
     def list(
         self, *, limit: int | None = None, cursor: str | None = None
     ) -> AsyncItems[models.CustomField, models.CustomFieldsPage]:
-        """The fields."""
+        """Return the custom fields."""
         request = get("/v3/contact_custom_fields", limit=limit, cursor=cursor)
         return AsyncItems(self._transport, request, models.CustomFieldsPage)
 
     async def find(self, name: str) -> models.CustomField | None:
-        """The field with that name or label, in any case; None if there is none."""
-        async for one in self.list(limit=100):
-            if name.casefold() in ((one.name or "").casefold(), one.label.casefold()):
-                return one
+        """Return the field with that name or label, in any case; None if there is none. Reads all fields."""
+        async for custom_field in self.list(limit=100):
+            if name.casefold() in ((custom_field.name or "").casefold(), custom_field.label.casefold()):
+                return custom_field
         return None
 
     async def get(self, custom_field_id: object) -> models.CustomField:
-        """One field."""
-        request = get(path_of("/v3/contact_custom_fields/{}", custom_field_id))
+        """Return a custom field. Raises NotFound."""
+        request = get(path_with("/v3/contact_custom_fields/{}", custom_field_id))
         return await self._transport.call(request, models.CustomField)
 
     async def create(
@@ -50,25 +50,29 @@ class AsyncCustomFields:
         version: int | msgspec.UnsetType = UNSET,
         choices: _Choices | msgspec.UnsetType = UNSET,
     ) -> models.CustomField:
-        """Define a field; choices may be their labels alone. Raises Conflict where the label is taken."""
-        body = given(label=label, type=type, metadata=metadata, version=version, choices=_choices(choices))
-        return await self._transport.call(send("POST", "/v3/contact_custom_fields", body), models.CustomField)
+        """Create a custom field; a choice may be just its label. Raises Conflict if the label is taken."""
+        body = without_unset(
+            label=label, type=type, metadata=metadata, version=version, choices=_with_order(choices)
+        )
+        request = send_json("POST", "/v3/contact_custom_fields", body)
+        return await self._transport.call(request, models.CustomField)
 
     async def update(
         self, custom_field_id: object, *, label: str, choices: _Choices | msgspec.UnsetType = UNSET
     ) -> models.CustomField:
-        """Set the label and, for a select, the choices. A choice that is left out is taken out."""
-        body = given(label=label, choices=_choices(choices))
-        request = send("PUT", path_of("/v3/contact_custom_fields/{}", custom_field_id), body)
+        """Set the label and, for a select, the choices. A choice that is absent is removed."""
+        body = without_unset(label=label, choices=_with_order(choices))
+        request = send_json("PUT", path_with("/v3/contact_custom_fields/{}", custom_field_id), body)
         return await self._transport.call(request, models.CustomField)
 
     async def delete(self, custom_field_id: object) -> None:
-        """Delete a field, and its value on every contact, at once."""
-        path = path_of("/v3/contact_custom_fields/{}", custom_field_id)
-        await self._transport.send(delete(path, gone_is_done=True))
+        """Delete a custom field and its values on every contact, immediately."""
+        path = path_with("/v3/contact_custom_fields/{}", custom_field_id)
+        await self._transport.send(delete(path, not_found_is_success=True))
 
 
-def _choices(choices: _Choices | msgspec.UnsetType) -> Any:
+def _with_order(choices: _Choices | msgspec.UnsetType) -> Any:
+    """Turn labels into choices that are displayed in their order."""
     if isinstance(choices, msgspec.UnsetType):
         return UNSET
     return [

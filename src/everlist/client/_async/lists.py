@@ -1,4 +1,4 @@
-"""Contact lists: V3 contract section 4.1, and the replacing of a list's members."""
+"""Contact lists: V3 contract section 4.1, and replacing the members of a list."""
 
 from __future__ import annotations
 
@@ -11,14 +11,25 @@ from everlist.client import models
 from everlist.client._async.activities import AsyncActivities, AsyncActivity
 from everlist.client._async.paging import AsyncItems
 from everlist.client._async.transport import AsyncTransport
-from everlist.client._protocol import Request, delete, get, given, ids, params, path_of, send
+from everlist.client._protocol import (
+    CSV,
+    JSON,
+    Request,
+    delete,
+    get,
+    id_list,
+    path_with,
+    query_params,
+    send_json,
+    without_unset,
+)
 from everlist.client._upload import Progress, Source, Upload, file_upload, json_rows
 
 UNSET = msgspec.UNSET
 
 
 class AsyncLists:
-    """`client.lists`."""
+    """The calls of `client.lists`."""
 
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
@@ -36,7 +47,7 @@ class AsyncLists:
         limit: int | None = None,
         cursor: str | None = None,
     ) -> AsyncItems[models.ContactList, models.ListsPage]:
-        """The lists; `include_membership_count` is `all` or `active`."""
+        """Return the lists; `include_membership_count` is `all` or `active`."""
         request = get(
             "/v3/contact_lists",
             name=name,
@@ -51,23 +62,23 @@ class AsyncLists:
         return AsyncItems(self._transport, request, models.ListsPage)
 
     async def find(self, name: str) -> models.ContactList | None:
-        """The list with that name; None if there is none."""
+        """Return the list with that name; None if there is none."""
         return await self.list(name=name).first()
 
     async def get(
         self, list_id: object, *, include_membership_count: str | None = None
     ) -> models.ContactList:
-        """One list, a deleted one too."""
-        path = path_of("/v3/contact_lists/{}", list_id)
+        """Return a list, even a deleted one. Raises NotFound."""
+        path = path_with("/v3/contact_lists/{}", list_id)
         request = get(path, include_membership_count=include_membership_count)
         return await self._transport.call(request, models.ContactList)
 
     async def create(
         self, name: str, *, description: models.Text = UNSET, favorite: bool | msgspec.UnsetType = UNSET
     ) -> models.ContactList:
-        """Make a list. Raises Conflict where the name is taken."""
-        body = given(name=name, description=description, favorite=favorite)
-        return await self._transport.call(send("POST", "/v3/contact_lists", body), models.ContactList)
+        """Create a list. Raises Conflict if the name is taken."""
+        body = without_unset(name=name, description=description, favorite=favorite)
+        return await self._transport.call(send_json("POST", "/v3/contact_lists", body), models.ContactList)
 
     async def update(
         self,
@@ -77,18 +88,18 @@ class AsyncLists:
         description: models.Text = UNSET,
         favorite: bool | msgspec.UnsetType = UNSET,
     ) -> models.ContactList:
-        """Replace all three properties: what is left out is cleared."""
-        body = given(name=name, description=description, favorite=favorite)
-        request = send("PUT", path_of("/v3/contact_lists/{}", list_id), body)
+        """Replace all three properties: clears those that you leave out."""
+        body = without_unset(name=name, description=description, favorite=favorite)
+        request = send_json("PUT", path_with("/v3/contact_lists/{}", list_id), body)
         return await self._transport.call(request, models.ContactList)
 
     async def delete(self, list_id: object) -> AsyncActivity:
-        """Delete a list and its memberships, never its contacts."""
-        return await self._activities.of(delete(path_of("/v3/contact_lists/{}", list_id)))
+        """Delete a list and its memberships. Its contacts stay."""
+        return await self._activities.call(delete(path_with("/v3/contact_lists/{}", list_id)))
 
     async def xrefs(self, sequence_ids: Iterable[object]) -> Sequence[models.Xref]:
-        """V2 ids to list ids, up to 500."""
-        request = get("/v3/contact_lists/list_id_xrefs", sequence_ids=ids(sequence_ids))
+        """Look up the list ids of up to 500 V2 ids."""
+        request = get("/v3/contact_lists/list_id_xrefs", sequence_ids=id_list(sequence_ids))
         return (await self._transport.call(request, models.Xrefs)).xrefs
 
     async def replace_members(
@@ -100,13 +111,13 @@ class AsyncLists:
         leavers: str | None = None,
         progress: Progress | None = None,
     ) -> AsyncActivity:
-        """Make the list exactly the contacts of a CSV file, or of rows as for `activities.import_rows`.
+        """Replace the members of a list by the contacts of a CSV file, or of rows as for `activities.import_rows`.
 
-        `max_removed_percent` refuses to take off more than that; `leavers` says what becomes of those who leave:
-        `unlist` or `delete`. `progress` is told the bytes sent. Everlist only.
+        The activity fails if more than `max_removed_percent` of the members would leave. `leavers` is `unlist`
+        (the default) or `delete`. `progress` is called with the bytes sent. Everlist only.
         """
-        query = params(max_removed_percent=max_removed_percent, leavers=leavers)
-        return await self._activities.of(_members(list_id, members, query, progress))
+        query = query_params(max_removed_percent=max_removed_percent, leavers=leavers)
+        return await self._activities.call(_members(list_id, members, query, progress))
 
     async def preview_replacement(
         self,
@@ -117,21 +128,21 @@ class AsyncLists:
         leavers: str | None = None,
         progress: Progress | None = None,
     ) -> models.Replacement:
-        """What `replace_members` would do; nothing is changed. Everlist only."""
-        query = params(max_removed_percent=max_removed_percent, leavers=leavers, dry_run=True)
+        """Return what `replace_members` would do, without changing anything. Everlist only."""
+        query = query_params(max_removed_percent=max_removed_percent, leavers=leavers, dry_run=True)
         return await self._transport.call(_members(list_id, members, query, progress), models.Replacement)
 
 
 def _members(
     list_id: object, members: Source | Iterable[Any], query: dict[str, str], progress: Progress | None
 ) -> Request:
-    path = path_of("/everlist/v1/contact_lists/{}/members", list_id)
+    path = path_with("/everlist/v1/contact_lists/{}/members", list_id)
     body, content_type = _body(members, progress)
-    return Request("PUT", path, query, body, content_type)
+    return Request(method="PUT", path=path, query=query, body=body, content_type=content_type)
 
 
 def _body(members: Any, progress: Progress | None) -> tuple[Upload, str]:
-    """A path or a file is CSV; anything else that can be walked is rows."""
+    """Return the body and its type: CSV for a path or a file object, JSON for any other iterable."""
     if isinstance(members, str) or hasattr(members, "read") or hasattr(members, "__fspath__"):
-        return file_upload(members, progress=progress), "text/csv"
-    return json_rows(members, progress=progress), "application/json"
+        return file_upload(members, progress=progress), CSV
+    return json_rows(members, progress=progress), JSON

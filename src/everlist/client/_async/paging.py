@@ -1,4 +1,4 @@
-"""Collections, fetched page by page as they are walked."""
+"""Collections that are fetched page by page while you iterate."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from everlist.client._errors import UnexpectedReply
-from everlist.client._protocol import following
+from everlist.client._protocol import next_page
 
 if TYPE_CHECKING:
     from everlist.client._async.transport import AsyncTransport
@@ -16,16 +16,16 @@ T = TypeVar("T")
 
 
 class AnyPage(Protocol):
-    """What a page must have."""
+    """The properties that every page has."""
 
     @property
     def items(self) -> Sequence[Any]:
-        """Its values."""
+        """Return the values of the page."""
         ...
 
     @property
     def next(self) -> str | None:
-        """The link to the page after it."""
+        """Return the link to the next page."""
         ...
 
 
@@ -33,7 +33,7 @@ P = TypeVar("P", bound=AnyPage)
 
 
 class AsyncItems(Generic[T, P]):
-    """The values of a collection, in order. Each walk over it begins anew and asks the server anew."""
+    """The values of a collection, in order. Each iteration fetches them again from the first page."""
 
     def __init__(
         self,
@@ -42,25 +42,26 @@ class AsyncItems(Generic[T, P]):
         kind: type[P],
         prepare: Callable[[Any], object] | None = None,
     ) -> None:
-        """`prepare` is called with each value once it has come."""
+        """Set the request for the first page, and its type; `prepare` is called with each value received."""
         self._transport = transport
         self._request = request
         self._kind = kind
         self._prepare = prepare
 
     async def pages(self) -> AsyncIterator[P]:
-        """The pages, as they came."""
+        """Yield the pages as they are received."""
         request = self._request
         while True:
-            page = await self._page(request)
+            page = await self._fetch(request)
             yield page
             if page.next is None:
                 return
-            further = following(request, page.next)
-            if further == request:
-                message = f"GET {request.path} leads from a page to itself: {page.next}"
-                raise UnexpectedReply(message)
-            request = further
+            following = next_page(request, page.next)
+            if following == request:
+                raise UnexpectedReply(
+                    f"GET {request.path}: the page links to itself as the next: {page.next}"
+                )
+            request = following
 
     async def __aiter__(self) -> AsyncIterator[T]:
         async for page in self.pages():
@@ -68,16 +69,16 @@ class AsyncItems(Generic[T, P]):
                 yield item
 
     async def first(self) -> T | None:
-        """The first value; None if there is none."""
+        """Return the first value; None if there is none."""
         async for item in self:
             return item
         return None
 
     async def page(self) -> P:
-        """The first page alone."""
-        return await self._page(self._request)
+        """Return the first page."""
+        return await self._fetch(self._request)
 
-    async def _page(self, request: Request) -> P:
+    async def _fetch(self, request: Request) -> P:
         page = await self._transport.call(request, self._kind)
         if self._prepare:
             for item in page.items:

@@ -1,4 +1,4 @@
-"""Sends requests: token, pace, retries, and errors by name."""
+"""Sends requests: adds the token, keeps the pace, retries, and raises errors by name."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import msgspec
 from everlist import __version__
 from everlist.client import _http
 from everlist.client import _runtime_async as runtime
-from everlist.client._errors import UnexpectedReply, error_of
+from everlist.client._errors import UnexpectedReply, api_error
 from everlist.client._protocol import Reply, Request
-from everlist.client._retry import Budget, Pace, Retry, Timeouts, Tries
+from everlist.client._retry import Attempts, Budget, Pace, Retry, Timeouts
 from everlist.client._upload import Upload
 
 if TYPE_CHECKING:
@@ -28,16 +28,16 @@ _AGENT = f"everlist/{__version__} (Python)"
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What may differ from call to call."""
+    """The options that may differ from call to call."""
 
     retry: Retry = Retry()
     timeouts: Timeouts = Timeouts()
     idempotency_key: str | None = None
-    """The caller's own; None: a fresh one for every POST."""
+    """The caller's key; None: a new one for every POST."""
 
 
 class AsyncTransport:
-    """Connections to one server, with one token. May be shared by all that runs at the same time."""
+    """The connections to one server with one token. Concurrent calls may share it."""
 
     def __init__(
         self,
@@ -49,9 +49,9 @@ class AsyncTransport:
         sends_keys: bool = True,
         http: AsyncClient | None = None,
     ) -> None:
+        """Open the connections, or use `http`. Raises ValueError if `base_url` is not an HTTP address."""
         if not base_url.startswith(("http://", "https://")):
-            message = f"the address of a server begins with http:// or https://, not as {base_url!r}"
-            raise ValueError(message)
+            raise ValueError(f"{base_url!r}: the server's address must begin with http:// or https://")
         self.base_url = base_url.rstrip("/").removesuffix("/v3")
         self.options = options
         self.is_everlist = sends_keys
@@ -61,52 +61,51 @@ class AsyncTransport:
         self._pace = Pace(per_second)
 
     def with_options(self, options: Options) -> AsyncTransport:
-        """The same connections with other options."""
-        other = copy(self)
-        other.options = options
-        return other
+        """Return a transport with the same connections and other options."""
+        transport = copy(self)
+        transport.options = options
+        return transport
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Sleep for `seconds`."""
         await runtime.sleep(seconds)
 
     def now(self) -> float:
-        """Seconds on a clock that only goes forward."""
+        """Return the seconds of a monotonic clock."""
         return runtime.monotonic()
 
     def new_key(self) -> str | None:
-        """The Idempotency-Key of the next POST; None where the server knows none."""
+        """Return the Idempotency-Key for the next POST; None if the server does not support keys."""
         if not self.is_everlist:
             return None
         return self.options.idempotency_key or str(uuid4())
 
     async def call(self, request: Request, kind: type[T]) -> T:
-        """Send it, and read the answer as `kind`. Raises ApiError and the other errors of the client."""
+        """Send a request and decode the answer as `kind`. Raises ClientError."""
         return decode(request, await self.send(request), kind)
 
     async def send(self, request: Request) -> Reply:
-        """Send it, as often as the rules allow; the answer, if it is a good one. Raises ClientError."""
+        """Send a request, with retries. Raises ApiError for a status of 300 or above, else ClientError."""
         reply = await self.exchange(request)
         if reply.status >= 300:
-            raise error_of(request, reply)
+            raise api_error(request, reply)
         return reply
 
     async def exchange(self, request: Request) -> Reply:
-        """The same, but any answer is returned."""
-        response = await self._tried(request, stream=False)
-        return Reply(response.status_code, _headers(response), response.content)
+        """Send a request, with retries, and return the reply whatever its status. Raises ClientError."""
+        return _reply(await self._response(request, stream=False))
 
     @asynccontextmanager
     async def download(self, request: Request) -> AsyncGenerator[AsyncIterator[bytes]]:
-        """The chunks of the body of a good answer. What breaks on the way is not asked for again."""
-        response = await self._tried(request, stream=True)
+        """Yield the chunks of an answer's body. A connection that breaks halfway is not retried."""
+        response = await self._response(request, stream=True)
         try:
             if response.status_code >= 300:
-                raise error_of(request, Reply(response.status_code, _headers(response), response.content))
+                raise api_error(request, _reply(response))
             yield self._chunks(request, response)
         finally:
             await response.aclose()
@@ -116,60 +115,62 @@ class AsyncTransport:
             async for chunk in response.aiter_bytes():
                 yield chunk
         except _http.FAILURES as error:
-            raise _http.failure(error, f"{request.method} {request.path}") from error
+            raise _http.client_error(error, f"{request.method} {request.path}") from error
 
-    async def _tried(self, request: Request, *, stream: bool) -> Response:
-        """The last answer, read whole unless it is a good one and `stream`."""
+    async def _response(self, request: Request, *, stream: bool) -> Response:
+        """Send a request and close its body. With `stream`, the body of a successful answer is not read yet."""
         if request.method == "POST" and request.idempotency_key is None:
             request = msgspec.structs.replace(request, idempotency_key=self.new_key())
         try:
-            return await self._try(request, stream=stream)
+            return await self._with_retries(request, stream=stream)
         finally:
             if isinstance(request.body, Upload):
                 request.body.close()
 
-    async def _try(self, request: Request, *, stream: bool) -> Response:
-        tries = Tries(request, self.options.retry, self._budget, began=runtime.monotonic())
-        tries.token = await runtime.bearer(self._token)
+    async def _with_retries(self, request: Request, *, stream: bool) -> Response:
+        attempts = Attempts(request, self.options.retry, self._budget, began=runtime.monotonic())
+        attempts.token = await runtime.bearer(self._token)
         while True:
-            await self._paced()
+            await self._keep_pace()
             try:
-                response = await self._once(tries.request, tries.token)
-                is_good = response.status_code < 300 and response.status_code != 202
-                if not (is_good and stream):
+                response = await self._send_once(attempts.request, attempts.token)
+                is_success = response.status_code < 300 and response.status_code != 202
+                if not (is_success and stream):
                     await response.aread()
             except _http.FAILURES as error:
-                wait = tries.after_failure(runtime.monotonic(), never_sent=_http.was_never_sent(error))
-                if wait is None or _http.is_hopeless(error):
-                    raise _http.failure(error, f"{request.method} {request.path}") from error
+                never_sent = _http.was_never_sent(error)
+                wait = attempts.wait_after_failure(runtime.monotonic(), never_sent=never_sent)
+                if wait is None or _http.is_permanent(error):
+                    raise _http.client_error(error, f"{request.method} {request.path}") from error
             else:
-                if is_good:
+                if is_success:
                     self._budget.earn()
                     return response
-                reply = Reply(response.status_code, _headers(response), response.content)
-                wait = await self._wait_after(tries, reply)
+                reply = _reply(response)
+                wait = await self._wait_after_reply(attempts, reply)
                 if wait is None:
-                    return _http.no_content(response) if tries.is_gone(reply) else response
+                    return _http.no_content(response) if attempts.was_deleted_before(reply) else response
             await runtime.sleep(wait)
 
-    async def _wait_after(self, tries: Tries, reply: Reply) -> float | None:
-        """How long to wait before the next try; None: the answer stands."""
-        if reply.status == 401 and not tries.asked_for_token and not isinstance(self._token, str):
-            tries.asked_for_token = True
-            before, tries.token = tries.token, await runtime.bearer(self._token)
-            return 0 if tries.token != before and tries.request.can_be_sent_again() else None
-        wait = tries.after_reply(reply, runtime.monotonic())
-        is_another_request = reply.status == 409 and "retry-after" not in reply.headers
-        if is_another_request and tries.request.conflict_passes and self.options.idempotency_key is None:
-            tries.request = msgspec.structs.replace(tries.request, idempotency_key=self.new_key())
+    async def _wait_after_reply(self, attempts: Attempts, reply: Reply) -> float | None:
+        """Return the seconds to wait before the next attempt; None if the reply is final."""
+        if reply.status == 401 and not attempts.token_renewed and not isinstance(self._token, str):
+            refused = attempts.token
+            attempts.token, attempts.token_renewed = await runtime.bearer(self._token), True
+            return 0 if attempts.token != refused and attempts.request.can_send_body() else None
+        wait = attempts.wait_after_reply(reply, runtime.monotonic())
+        # 409 without Retry-After: the server stored it as the answer for our key, so only a new key can succeed.
+        is_stored = reply.status == 409 and "retry-after" not in reply.headers
+        if is_stored and attempts.request.retry_conflict and self.options.idempotency_key is None:
+            attempts.request = msgspec.structs.replace(attempts.request, idempotency_key=self.new_key())
         return wait
 
-    async def _paced(self) -> None:
+    async def _keep_pace(self) -> None:
         wait = self._pace.wait(runtime.monotonic())
         if wait:
             await runtime.sleep(wait)
 
-    async def _once(self, request: Request, token: str) -> Response:
+    async def _send_once(self, request: Request, token: str) -> Response:
         headers = request.headers | {
             "Authorization": f"Bearer {token}",
             "Accept": request.accept,
@@ -181,25 +182,27 @@ class AsyncTransport:
             headers["Idempotency-Key"] = request.idempotency_key
         if isinstance(request.body, Upload) and request.body.length is not None:
             headers["Content-Length"] = str(request.body.length)
-        sent = self._http.build_request(
+        http_request = self._http.build_request(
             request.method,
             self.base_url + request.target,
             content=runtime.content(request.body),
             headers=headers,
             timeout=_http.timeout(self.options.timeouts),
         )
-        return await self._http.send(sent, stream=True)
+        return await self._http.send(http_request, stream=True)
 
 
-def _headers(response: Response) -> dict[str, str]:
-    return {name.lower(): value for name, value in response.headers.items()}
+def _reply(response: Response) -> Reply:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Reply(response.status_code, headers, response.content)
 
 
 def decode(request: Request, reply: Reply, kind: type[T]) -> T:
-    """The body of an answer as `kind`. Raises UnexpectedReply."""
+    """Decode the body of a reply as `kind`. Raises UnexpectedReply."""
     try:
         return msgspec.json.decode(reply.body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         trace = f" (request {reply.request_id})" if reply.request_id else ""
-        message = f"{request.method} {request.path} answered {reply.status}, but not as the contract says: {error}{trace}"
-        raise UnexpectedReply(message) from error
+        raise UnexpectedReply(
+            f"{request.method} {request.path}: the {reply.status} answer does not fit the contract: {error}{trace}"
+        ) from error

@@ -1,5 +1,5 @@
 # Made from src/everlist/client/_async/client.py by `make client`: edit that.
-"""The client itself."""
+"""The client: one property for each part of the API."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ CONSTANT_CONTACT = "https://api.cc.email/v3"
 
 
 class Client:
-    """Everlist's API, or the vendor's own.
+    """A client for Everlist, or for the vendor's service.
 
-    `base_url` is that of the server, with or without /v3. `token` is a text, or a function that gives one.
-    Close it with `close`, or use it in `with`.
+    `base_url` is the address of the server, with or without /v3. `token` is a text, or a function that returns one.
+    Close the client with `close`, or use it in `with`.
     """
 
     def __init__(
@@ -44,9 +44,10 @@ class Client:
         idempotency_keys: bool = True,
         http: HttpClient | None = None,
     ) -> None:
-        """`per_second` is how many requests it sends at most; `http` brings connections of your own.
+        """Create a client that sends at most `per_second` requests per second; `http` is your own connection pool.
 
-        With `idempotency_keys` every POST carries a fresh Idempotency-Key, so it is safe to send it again.
+        With `idempotency_keys` every POST carries a new Idempotency-Key, which makes it safe to retry.
+        Raises ValueError if `base_url` is not an HTTP address.
         """
         self.transport = Transport(
             base_url,
@@ -67,7 +68,7 @@ class Client:
         per_second: float | None = 4,
         http: HttpClient | None = None,
     ) -> Self:
-        """A client of the vendor's service: four requests a second, and no POST sent twice that may have arrived."""
+        """Create a client for the vendor's service: four requests per second, no retry of a POST that may have arrived."""
         return cls(
             CONSTANT_CONTACT,
             token,
@@ -80,32 +81,32 @@ class Client:
 
     @property
     def contacts(self) -> Contacts:
-        """Contacts, one by one."""
+        """The calls for single contacts."""
         return Contacts(self.transport)
 
     @property
     def lists(self) -> Lists:
-        """Contact lists."""
+        """The calls for contact lists."""
         return Lists(self.transport)
 
     @property
     def tags(self) -> Tags:
-        """Tags."""
+        """The calls for tags."""
         return Tags(self.transport)
 
     @property
     def custom_fields(self) -> CustomFields:
-        """Custom fields."""
+        """The calls for custom fields."""
         return CustomFields(self.transport)
 
     @property
     def activities(self) -> Activities:
-        """Bulk activities: imports, exports, and changes of many contacts."""
+        """The calls for bulk activities: imports, exports, and changes of many contacts."""
         return Activities(self.transport)
 
     @property
     def account(self) -> Account:
-        """The account of the token. Everlist only."""
+        """The calls for the token's account. Everlist only."""
         return Account(self.transport)
 
     def with_options(
@@ -115,22 +116,22 @@ class Client:
         timeouts: Timeouts | None = None,
         idempotency_key: str | msgspec.UnsetType | None = msgspec.UNSET,
     ) -> Self:
-        """The same client and connections with other options, for one call or for many.
+        """Return a client with other options that shares the connections.
 
-        With an `idempotency_key` of your own, a POST that is sent again, by another process too, is done once; None
-        goes back to a fresh one for each.
+        A POST with an `idempotency_key` of your own is carried out once, even if two processes send it; None returns
+        to a new key for each POST.
         """
-        old = self.transport.options
+        current = self.transport.options
+        if isinstance(idempotency_key, msgspec.UnsetType):
+            idempotency_key = current.idempotency_key
         options = Options(
-            retry=retry or old.retry,
-            timeouts=timeouts or old.timeouts,
-            idempotency_key=old.idempotency_key
-            if isinstance(idempotency_key, msgspec.UnsetType)
-            else idempotency_key,
+            retry=retry or current.retry,
+            timeouts=timeouts or current.timeouts,
+            idempotency_key=idempotency_key,
         )
-        other = copy(self)
-        other.transport = self.transport.with_options(options)
-        return other
+        client = copy(self)
+        client.transport = self.transport.with_options(options)
+        return client
 
     def close(self) -> None:
         """Close the connections."""

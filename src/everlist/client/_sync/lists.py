@@ -1,5 +1,5 @@
 # Made from src/everlist/client/_async/lists.py by `make client`: edit that.
-"""Contact lists: V3 contract section 4.1, and the replacing of a list's members."""
+"""Contact lists: V3 contract section 4.1, and replacing the members of a list."""
 
 from __future__ import annotations
 
@@ -9,7 +9,18 @@ from typing import Any
 import msgspec
 
 from everlist.client import models
-from everlist.client._protocol import Request, delete, get, given, ids, params, path_of, send
+from everlist.client._protocol import (
+    CSV,
+    JSON,
+    Request,
+    delete,
+    get,
+    id_list,
+    path_with,
+    query_params,
+    send_json,
+    without_unset,
+)
 from everlist.client._sync.activities import Activities, Activity
 from everlist.client._sync.paging import Items
 from everlist.client._sync.transport import Transport
@@ -19,7 +30,7 @@ UNSET = msgspec.UNSET
 
 
 class Lists:
-    """`client.lists`."""
+    """The calls of `client.lists`."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -37,7 +48,7 @@ class Lists:
         limit: int | None = None,
         cursor: str | None = None,
     ) -> Items[models.ContactList, models.ListsPage]:
-        """The lists; `include_membership_count` is `all` or `active`."""
+        """Return the lists; `include_membership_count` is `all` or `active`."""
         request = get(
             "/v3/contact_lists",
             name=name,
@@ -52,21 +63,21 @@ class Lists:
         return Items(self._transport, request, models.ListsPage)
 
     def find(self, name: str) -> models.ContactList | None:
-        """The list with that name; None if there is none."""
+        """Return the list with that name; None if there is none."""
         return self.list(name=name).first()
 
     def get(self, list_id: object, *, include_membership_count: str | None = None) -> models.ContactList:
-        """One list, a deleted one too."""
-        path = path_of("/v3/contact_lists/{}", list_id)
+        """Return a list, even a deleted one. Raises NotFound."""
+        path = path_with("/v3/contact_lists/{}", list_id)
         request = get(path, include_membership_count=include_membership_count)
         return self._transport.call(request, models.ContactList)
 
     def create(
         self, name: str, *, description: models.Text = UNSET, favorite: bool | msgspec.UnsetType = UNSET
     ) -> models.ContactList:
-        """Make a list. Raises Conflict where the name is taken."""
-        body = given(name=name, description=description, favorite=favorite)
-        return self._transport.call(send("POST", "/v3/contact_lists", body), models.ContactList)
+        """Create a list. Raises Conflict if the name is taken."""
+        body = without_unset(name=name, description=description, favorite=favorite)
+        return self._transport.call(send_json("POST", "/v3/contact_lists", body), models.ContactList)
 
     def update(
         self,
@@ -76,18 +87,18 @@ class Lists:
         description: models.Text = UNSET,
         favorite: bool | msgspec.UnsetType = UNSET,
     ) -> models.ContactList:
-        """Replace all three properties: what is left out is cleared."""
-        body = given(name=name, description=description, favorite=favorite)
-        request = send("PUT", path_of("/v3/contact_lists/{}", list_id), body)
+        """Replace all three properties: clears those that you leave out."""
+        body = without_unset(name=name, description=description, favorite=favorite)
+        request = send_json("PUT", path_with("/v3/contact_lists/{}", list_id), body)
         return self._transport.call(request, models.ContactList)
 
     def delete(self, list_id: object) -> Activity:
-        """Delete a list and its memberships, never its contacts."""
-        return self._activities.of(delete(path_of("/v3/contact_lists/{}", list_id)))
+        """Delete a list and its memberships. Its contacts stay."""
+        return self._activities.call(delete(path_with("/v3/contact_lists/{}", list_id)))
 
     def xrefs(self, sequence_ids: Iterable[object]) -> Sequence[models.Xref]:
-        """V2 ids to list ids, up to 500."""
-        request = get("/v3/contact_lists/list_id_xrefs", sequence_ids=ids(sequence_ids))
+        """Look up the list ids of up to 500 V2 ids."""
+        request = get("/v3/contact_lists/list_id_xrefs", sequence_ids=id_list(sequence_ids))
         return (self._transport.call(request, models.Xrefs)).xrefs
 
     def replace_members(
@@ -99,13 +110,13 @@ class Lists:
         leavers: str | None = None,
         progress: Progress | None = None,
     ) -> Activity:
-        """Make the list exactly the contacts of a CSV file, or of rows as for `activities.import_rows`.
+        """Replace the members of a list by the contacts of a CSV file, or of rows as for `activities.import_rows`.
 
-        `max_removed_percent` refuses to take off more than that; `leavers` says what becomes of those who leave:
-        `unlist` or `delete`. `progress` is told the bytes sent. Everlist only.
+        The activity fails if more than `max_removed_percent` of the members would leave. `leavers` is `unlist`
+        (the default) or `delete`. `progress` is called with the bytes sent. Everlist only.
         """
-        query = params(max_removed_percent=max_removed_percent, leavers=leavers)
-        return self._activities.of(_members(list_id, members, query, progress))
+        query = query_params(max_removed_percent=max_removed_percent, leavers=leavers)
+        return self._activities.call(_members(list_id, members, query, progress))
 
     def preview_replacement(
         self,
@@ -116,21 +127,21 @@ class Lists:
         leavers: str | None = None,
         progress: Progress | None = None,
     ) -> models.Replacement:
-        """What `replace_members` would do; nothing is changed. Everlist only."""
-        query = params(max_removed_percent=max_removed_percent, leavers=leavers, dry_run=True)
+        """Return what `replace_members` would do, without changing anything. Everlist only."""
+        query = query_params(max_removed_percent=max_removed_percent, leavers=leavers, dry_run=True)
         return self._transport.call(_members(list_id, members, query, progress), models.Replacement)
 
 
 def _members(
     list_id: object, members: Source | Iterable[Any], query: dict[str, str], progress: Progress | None
 ) -> Request:
-    path = path_of("/everlist/v1/contact_lists/{}/members", list_id)
+    path = path_with("/everlist/v1/contact_lists/{}/members", list_id)
     body, content_type = _body(members, progress)
-    return Request("PUT", path, query, body, content_type)
+    return Request(method="PUT", path=path, query=query, body=body, content_type=content_type)
 
 
 def _body(members: Any, progress: Progress | None) -> tuple[Upload, str]:
-    """A path or a file is CSV; anything else that can be walked is rows."""
+    """Return the body and its type: CSV for a path or a file object, JSON for any other iterable."""
     if isinstance(members, str) or hasattr(members, "read") or hasattr(members, "__fspath__"):
-        return file_upload(members, progress=progress), "text/csv"
-    return json_rows(members, progress=progress), "application/json"
+        return file_upload(members, progress=progress), CSV
+    return json_rows(members, progress=progress), JSON

@@ -1,6 +1,8 @@
-"""The names of the vendor's own Python package, over this client: code written for it needs another import, no more.
+"""The API of the vendor's Python package on top of this client.
 
-import everlist.client.vendor as constant_contact_api_client
+Code written for that package changes only its import:
+
+    import everlist.client.vendor as constant_contact_api_client
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from everlist.client.vendor.exceptions import (
     ServiceException,
     UnauthorizedException,
 )
-from everlist.client.vendor.models import *  # noqa: F403 - some sixty names, which the generator numbered
+from everlist.client.vendor.models import *  # noqa: F403 - about sixty names of generated models
 
 __all__ = [
     "ApiClient",

@@ -1,4 +1,4 @@
-"""Configuration, ApiClient and ApiResponse, as the vendor's package has them."""
+"""Configuration, ApiClient and ApiResponse of the vendor's package, and the base of its API classes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 import msgspec
 
 from everlist.client import models as ours
-from everlist.client._protocol import params, segment
+from everlist.client._protocol import path_segment
+from everlist.client._protocol import query_params as encoded_query
 from everlist.client._sync.client import CONSTANT_CONTACT, Client
 from everlist.client.vendor import models
 from everlist.client.vendor.exceptions import exception_of
@@ -20,7 +21,7 @@ T = TypeVar("T")
 
 
 class Configuration:
-    """Where the server is and which token it takes: a text, or a function that gives one."""
+    """The address of the server, and the token: a text, or a function that returns one."""
 
     _default: ClassVar[Configuration | None] = None
 
@@ -32,28 +33,28 @@ class Configuration:
 
     @classmethod
     def get_default(cls) -> Configuration:
-        """The configuration of clients that are given none."""
+        """Return the configuration that clients use by default."""
         if cls._default is None:
             cls._default = Configuration()
         return cls._default
 
     @classmethod
     def set_default(cls, default: Configuration) -> None:
-        """Make it the configuration of clients that are given none."""
+        """Set the configuration that clients use by default."""
         cls._default = default
 
     @property
     def is_constant_contact(self) -> bool:
-        """Whether it is the vendor's own service, which takes four requests a second and knows no keys."""
+        """Return True for the vendor's service: four requests per second, no idempotency keys."""
         return self.host.rstrip("/") == CONSTANT_CONTACT
 
     def token(self) -> str:
-        """The token now: it may be set anew at any time."""
+        """Return the current token; `access_token` may change at any time."""
         return self.access_token if isinstance(self.access_token, str) else self.access_token()
 
 
 class ApiResponse(msgspec.Struct, Generic[T]):
-    """What the `_with_http_info` forms give."""
+    """The result of the `_with_http_info` methods."""
 
     status_code: int
     headers: dict[str, str]
@@ -61,7 +62,7 @@ class ApiResponse(msgspec.Struct, Generic[T]):
     raw_data: bytes
 
 
-_Sent = tuple[str, str, dict[str, str], Any, "Sequence[tuple[str, Any]] | None"]
+_Arguments = tuple[str, str, dict[str, str], Any, "Sequence[tuple[str, Any]] | None"]
 
 
 class ApiClient:
@@ -77,28 +78,28 @@ class ApiClient:
         *,
         client: Client | None = None,
     ) -> None:
-        """`client` brings a client of your own, with its retries, its time limits and its pace."""
+        """Create a client; `client` is your own, with its retries, timeouts and pace."""
         self.configuration = configuration or Configuration.get_default()
         self.default_headers = {header_name: header_value} if header_name else {}
-        vendors = self.configuration.is_constant_contact
+        is_vendor = self.configuration.is_constant_contact
         self.client = client or Client(
             self.configuration.host,
             self.configuration.token,
-            per_second=4 if vendors else None,
-            idempotency_keys=not vendors,
+            per_second=4 if is_vendor else None,
+            idempotency_keys=not is_vendor,
         )
         self.rest_client = RESTClientObject(self.client)
 
     @classmethod
     def get_default(cls) -> ApiClient:
-        """The client of API classes that are given none."""
+        """Return the client that API classes use by default."""
         if cls._default is None:
             cls._default = ApiClient()
         return cls._default
 
     @classmethod
     def set_default(cls, default: ApiClient) -> None:
-        """Make it the client of API classes that are given none."""
+        """Set the client that API classes use by default."""
         cls._default = default
 
     def __enter__(self) -> Self:
@@ -118,15 +119,16 @@ class ApiClient:
         body: Any = None,
         post_params: Sequence[tuple[str, Any]] | None = None,
         **_: Any,
-    ) -> _Sent:
-        """What `call_api` takes."""
+    ) -> _Arguments:
+        """Return the arguments for `call_api`."""
         for name, value in (path_params or {}).items():
-            resource_path = resource_path.replace(f"{{{name}}}", segment(value))
+            resource_path = resource_path.replace(f"{{{name}}}", path_segment(value))
         url = self.configuration.host.rstrip("/") + resource_path
-        query = params(**dict(query_params or ()))
+        query = encoded_query(**dict(query_params or ()))
         if query:
             url += "?" + urlencode(query)
-        return method, url, {**self.default_headers, **(header_params or {})}, models.plain(body), post_params
+        headers = {**self.default_headers, **(header_params or {})}
+        return method, url, headers, models.plain(body), post_params
 
     def call_api(
         self,
@@ -137,7 +139,7 @@ class ApiClient:
         post_params: Sequence[tuple[str, Any]] | None = None,
         _request_timeout: float | tuple[float, float] | None = None,
     ) -> RESTResponse:
-        """Send it; any answer is returned."""
+        """Send a request and return the answer whatever its status. Raises ApiException if there is none."""
         return self.rest_client.request(
             method,
             url,
@@ -150,38 +152,38 @@ class ApiClient:
     def response_deserialize(
         self, response_data: RESTResponse, response_types_map: Mapping[str, Any]
     ) -> ApiResponse[Any]:
-        """The answer as the model that the map names for its status. Raises ApiException."""
+        """Decode an answer as the type that the map has for its status. Raises ApiException for an error."""
         status, body, headers = response_data.status, response_data.data, response_data.getheaders()
         if not 200 <= status <= 299:
             raise exception_of(status, body, headers)
         kind = response_types_map.get(str(status)) or response_types_map.get("2XX")
-        return ApiResponse(status, headers, _decoded(body, kind), body)
+        return ApiResponse(status_code=status, headers=headers, data=_decode(body, kind), raw_data=body)
 
 
 _LIST = re.compile(r"List\[(\w+)\]")
 
 
-def _decoded(body: bytes, kind: Any) -> Any:
-    """The body as a class of models, the name of one, or `str`."""
+def _decode(body: bytes, kind: Any) -> Any:
+    """Decode a body as a model class, the name of one, or `str`."""
     if kind is None or not body:
         return None
     if kind in (str, "str"):
         return body.decode("utf-8")
     if isinstance(kind, str):
-        inner = _LIST.fullmatch(kind)
-        kind = list[getattr(models, inner[1])] if inner else getattr(models, kind)
+        item = _LIST.fullmatch(kind)
+        kind = list[getattr(models, item[1])] if item else getattr(models, kind)
     return msgspec.json.decode(body, type=kind)
 
 
 class Api:
-    """What the API classes have in common."""
+    """The base of the API classes."""
 
     def __init__(self, api_client: ApiClient | None = None) -> None:
         self.api_client = api_client or ApiClient.get_default()
 
 
 class Operation(Generic[T]):
-    """A method of an API class: its arguments go into the path, the query, the body or a form, by their names."""
+    """A method of an API class. The name of an argument says if it goes into path, query, body or form."""
 
     def __init__(
         self,
@@ -201,7 +203,7 @@ class Operation(Generic[T]):
 
     @property
     def with_http_info(self) -> WithHttpInfo[T]:
-        """The form that gives status and headers too."""
+        """Return the variant of the method that returns an ApiResponse."""
         return WithHttpInfo(self)
 
     @overload
@@ -214,35 +216,34 @@ class Operation(Generic[T]):
         return lambda *args, **kwargs: self.call(api, args, kwargs).data
 
     def call(self, api: Api, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ApiResponse[T]:
-        """Make the call. Raises TypeError for arguments that the method does not have."""
+        """Make the call. Raises ApiException, and TypeError for a wrong or missing argument."""
         timeout = kwargs.pop("_request_timeout", None)
         headers = kwargs.pop("_headers", None)
-        given = dict(zip(self.arguments, args, strict=False))
-        unknown = (kwargs.keys() - set(self.arguments)) | (kwargs.keys() & given.keys())
+        values = dict(zip(self.arguments, args, strict=False))
+        unknown = (kwargs.keys() - set(self.arguments)) | (kwargs.keys() & values.keys())
         if len(args) > len(self.arguments) or unknown:
-            message = f"{self.method} {self.path} takes {', '.join(self.arguments) or 'no arguments'}"
-            raise TypeError(message)
-        given |= kwargs
+            accepted = ", ".join(self.arguments) or "no arguments"
+            raise TypeError(f"{self.method} {self.path} accepts only: {accepted}")
+        values |= kwargs
         required = [*self.in_path, *([self.body] if self.body else [])]
-        if missing := [name for name in required if given.get(name) is None]:
-            message = f"{self.method} {self.path} needs {', '.join(missing)}"
-            raise TypeError(message)
+        if missing := [name for name in required if values.get(name) is None]:
+            raise TypeError(f"{self.method} {self.path}: missing {', '.join(missing)}")
         client = api.api_client
-        sent = client.param_serialize(
+        arguments = client.param_serialize(
             self.method,
             self.path,
-            path_params={name: given[name] for name in self.in_path},
-            query_params=[(name, given[name]) for name in self.in_query if given.get(name) is not None],
+            path_params={name: values[name] for name in self.in_path},
+            query_params=[(name, values[name]) for name in self.in_query if values.get(name) is not None],
             header_params={"Accept": self.accept, **(headers or {})},
-            body=given.get(self.body) if self.body else None,
-            post_params=[(name, given[name]) for name in self.in_form if given.get(name) is not None],
+            body=values.get(self.body) if self.body else None,
+            post_params=[(name, values[name]) for name in self.in_form if values.get(name) is not None],
         )
-        response = client.call_api(*sent, _request_timeout=timeout)
+        response = client.call_api(*arguments, _request_timeout=timeout)
         return client.response_deserialize(response, {"2XX": self.kind} if self.kind else {})
 
 
 class WithHttpInfo(Generic[T]):
-    """The same method, giving an ApiResponse."""
+    """The variant of an operation that returns an ApiResponse."""
 
     def __init__(self, operation: Operation[T]) -> None:
         self.operation = operation
@@ -257,8 +258,8 @@ class WithHttpInfo(Generic[T]):
         return lambda *args, **kwargs: self.operation.call(api, args, kwargs)
 
 
-def nothing(method: str, path: str, *, body: str | None = None) -> Operation[None]:
-    """A method that gives nothing."""
+def no_result(method: str, path: str, *, body: str | None = None) -> Operation[None]:
+    """Return an operation whose answer has no body."""
     return Operation[None](method, path, None, body=body)
 
 

@@ -1,13 +1,13 @@
-"""The vendor's API classes."""
+"""The API classes of the vendor's package."""
 
 from __future__ import annotations
 
 from everlist.client.vendor import models
-from everlist.client.vendor._api_client import Activity, Api, Operation, nothing
+from everlist.client.vendor._api_client import Activity, Api, Operation, no_result
 
 
 class ContactsApi(Api):
-    """Contacts."""
+    """The calls for contacts."""
 
     create_contact = Operation(
         "POST", "/contacts", models.GetContactById200Response, body="create_contact_request"
@@ -18,7 +18,7 @@ class ContactsApi(Api):
         models.CreateOrUpdateContact200Response,
         body="create_or_update_contact_request",
     )
-    delete_contact = nothing("DELETE", "/contacts/{contact_id}")
+    delete_contact = no_result("DELETE", "/contacts/{contact_id}")
     get_all_contacts = Operation(
         "GET",
         "/contacts",
@@ -40,7 +40,7 @@ class ContactsApi(Api):
         "/contacts/sms_engagement_history/{contact_id}",
         list[models.GetSmsEngagementHistory200ResponseInner],
     )
-    resubscribe_contact = nothing(
+    resubscribe_contact = no_result(
         "PUT", "/contacts/resubscribe/{contact_id}", body="resubscribe_contact_request"
     )
     update_contact = Operation(
@@ -60,7 +60,7 @@ class ContactsApi(Api):
 
 
 class ContactListsApi(Api):
-    """Contact lists."""
+    """The calls for contact lists."""
 
     create_list = Operation(
         "POST", "/contact_lists", models.UpdateList200Response, body="update_list_request"
@@ -91,7 +91,7 @@ class ContactListsApi(Api):
 
 
 class ContactTagsApi(Api):
-    """Tags."""
+    """The calls for tags."""
 
     delete_tag = Operation("DELETE", "/contact_tags/{tag_id}", Activity)
     get_all_tags = Operation(
@@ -109,7 +109,7 @@ class ContactTagsApi(Api):
 
 
 class ContactsCustomFieldsApi(Api):
-    """Custom fields."""
+    """The calls for custom fields."""
 
     create_custom_fields = Operation(
         "POST",
@@ -117,7 +117,7 @@ class ContactsCustomFieldsApi(Api):
         models.GetCustomField200Response,
         body="create_custom_fields_request",
     )
-    delete_custom_field = nothing("DELETE", "/contact_custom_fields/{custom_field_id}")
+    delete_custom_field = no_result("DELETE", "/contact_custom_fields/{custom_field_id}")
     get_all_custom_fields = Operation(
         "GET", "/contact_custom_fields", models.GetAllCustomFields200Response, query="limit"
     )
@@ -139,7 +139,7 @@ class ContactsCustomFieldsApi(Api):
 
 
 class BulkActivitiesApi(Api):
-    """Bulk activities."""
+    """The calls for bulk activities."""
 
     create_csv_import_activity = Operation(
         "POST", "/activities/contacts_file_import", Activity, form="file list_ids sms_permission_to_send"

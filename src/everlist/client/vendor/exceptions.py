@@ -1,4 +1,4 @@
-"""The vendor's exceptions, by the names of its Python and of its Ruby package."""
+"""The exceptions of the vendor's Python package, with the attributes of its Ruby package as well."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 
 class OpenApiException(Exception):
-    """The base of them all."""
+    """The base of all exceptions of the package."""
 
 
 class ApiException(OpenApiException):
-    """The server answered something other than success, or nothing (`status` 0)."""
+    """The server answered with an error, or not at all (`status` 0)."""
 
     def __init__(
         self,
@@ -30,17 +30,17 @@ class ApiException(OpenApiException):
 
     @property
     def code(self) -> int:
-        """The same as `status`."""
+        """Return `status`, under its Ruby name."""
         return self.status
 
     @property
     def response_body(self) -> str | None:
-        """The same as `body`."""
+        """Return `body`, under its Ruby name."""
         return self.body
 
     @property
     def response_headers(self) -> dict[str, str] | None:
-        """The same as `headers`."""
+        """Return `headers`, under their Ruby name."""
         return self.headers
 
     def __str__(self) -> str:
@@ -56,26 +56,26 @@ ApiError = ApiException
 
 
 class BadRequestException(ApiException):
-    """400."""
+    """400: a value is missing or invalid."""
 
 
 class UnauthorizedException(ApiException):
-    """401."""
+    """401: the token is missing or invalid."""
 
 
 class ForbiddenException(ApiException):
-    """403."""
+    """403: the token lacks a scope."""
 
 
 class NotFoundException(ApiException):
-    """404."""
+    """404: the account has nothing with that id."""
 
 
 class ServiceException(ApiException):
-    """500 and above."""
+    """500 and above: the server failed."""
 
 
-_KINDS = {
+_BY_STATUS = {
     400: BadRequestException,
     401: UnauthorizedException,
     403: ForbiddenException,
@@ -84,13 +84,13 @@ _KINDS = {
 
 
 def exception_of(status: int, body: bytes, headers: dict[str, str]) -> ApiException:
-    """The exception for an answer."""
-    kind = _KINDS.get(
+    """Build the exception for an error answer."""
+    exception_class = _BY_STATUS.get(
         status, ServiceException if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ApiException
     )
-    return kind(status, reason(status), body=body.decode("utf-8", "replace"), headers=headers)
+    return exception_class(status, reason(status), body=body.decode("utf-8", "replace"), headers=headers)
 
 
 def reason(status: int) -> str:
-    """The words that go with a status."""
+    """Return the standard phrase of a status; empty if it has none."""
     return HTTPStatus(status).phrase if status in set(HTTPStatus) else ""

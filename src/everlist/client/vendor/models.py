@@ -1,7 +1,7 @@
-"""The vendor's names for what is sent and what comes back.
+"""The models of the vendor's package, under its names.
 
-Attributes and keyword arguments are those of the vendor's package. None counts as left out, as there. Values are not
-checked when they are made; the server says what is wrong with them.
+Attributes and keyword arguments are those of that package, and None counts as absent. Unlike there, values are not
+validated here: the server rejects invalid ones.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from everlist.client import models as ours
 
 
 class _Request(ours.Model):
-    """What is sent."""
+    """The base of request bodies."""
 
     @classmethod
     def model_construct(cls, **values: Any) -> Self:
-        """The same as calling the class: nothing is checked either way."""
+        """Build the value, like calling the class: neither validates."""
         return cls(**values)
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it, without what is None or unset."""
+    """Return a value as JSON types, without properties that are None or unset."""
     return _without_none(msgspec.to_builtins(value))
 
 
 def _without_none(value: Any) -> Any:
     if isinstance(value, dict):
         items: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]
-        return {name: _without_none(one) for name, one in items.items() if one is not None}
+        return {name: _without_none(item) for name, item in items.items() if item is not None}
     if isinstance(value, list):
-        return [_without_none(one) for one in value]  # pyright: ignore[reportUnknownVariableType]
+        return [_without_none(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
     return value
 
 
-# Sub-resources, which are the same in both directions
+# Sub-resources: one class for requests and answers
 
 CreateContactRequestEmailAddress = UpdateContactRequestEmailAddress = ours.EmailAddress
 GetContactById200ResponseEmailAddress = ours.EmailAddress
@@ -57,7 +57,7 @@ GetCustomField200ResponseChoicesInner = ours.Choice
 CreateCustomFieldsRequestChoicesInner = UpdateCustomFieldRequestChoicesInner = ours.Choice
 
 
-# What comes back
+# Answers
 
 GetContactById200Response = ours.Contact
 GetAllContacts200Response = ours.ContactsPage
@@ -81,7 +81,7 @@ CreateListRemoveActivity201Response = CreateTagRemoveActivity201Response = ours.
 DeleteList202Response = DeleteTag202Response = PostCustomFieldDelete201Response = ours.ActivityState
 
 
-# What is sent
+# Requests
 
 
 class _ContactRequest(_Request, kw_only=True):
@@ -187,19 +187,19 @@ class _Source(_Request, kw_only=True):
 
 
 class CreateListAddActivityRequestSource(_Source):
-    """Which contacts."""
+    """The contacts to change."""
 
 
 class CreateListRemoveActivityRequestSource(_Source):
-    """Which contacts."""
+    """The contacts to change."""
 
 
 class CreateTagRemoveActivityRequestSource(_Source):
-    """Which contacts."""
+    """The contacts to change."""
 
 
 class CreateListAddActivityRequestExclude(_Request, kw_only=True):
-    """Which contacts not."""
+    """The contacts to leave out."""
 
     contact_ids: list[str] | None = None
 

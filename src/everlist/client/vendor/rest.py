@@ -1,6 +1,6 @@
-"""Where the vendor's package sends its requests; here they go through the client's transport.
+"""The module that sends requests in the vendor's package; here it uses the client's transport.
 
-Tests and tracing tools replace `ApiClient.rest_client.request`, so it is there, with the same arguments.
+Tests and tracing tools replace `ApiClient.rest_client.request`, so it exists here with the same arguments.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["ApiException", "RESTClientObject", "RESTResponse"]
 
 
 class RESTResponse:
-    """An answer, not yet understood."""
+    """An answer whose body is not decoded yet."""
 
     def __init__(self, reply: Reply) -> None:
         self.status = reply.status
@@ -31,20 +31,20 @@ class RESTResponse:
         self._headers = reply.headers
 
     def read(self) -> bytes:
-        """The body."""
+        """Return the body."""
         return self.data
 
     def getheaders(self) -> dict[str, str]:
-        """The headers, their names in lower case."""
+        """Return the headers; their names are in lower case."""
         return self._headers
 
     def getheader(self, name: str, default: str | None = None) -> str | None:
-        """One header."""
+        """Return a header, or `default` if the answer does not have it."""
         return self._headers.get(name.lower(), default)
 
 
 class RESTClientObject:
-    """Sends requests."""
+    """Sends requests through a client."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -58,7 +58,7 @@ class RESTClientObject:
         post_params: Sequence[tuple[str, Any]] | None = None,
         _request_timeout: float | tuple[float, float] | None = None,
     ) -> RESTResponse:
-        """Send a request; `post_params` are the fields of a form, the path of its file under `file`."""
+        """Send a request. `post_params` are the fields of a form; its `file` is a path. Raises ApiException."""
         client = self._client
         if _request_timeout is not None:
             connect, read = (
@@ -68,31 +68,29 @@ class RESTClientObject:
             )
             client = client.with_options(timeouts=Timeouts(connect=connect, read=read, write=read))
         transport = client.transport
-        parts = urlsplit(url)
-        path = parts.path.removeprefix(urlsplit(transport.base_url).path)
-        request = Request(method, path, dict(parse_qsl(parts.query, keep_blank_values=True)))
-        more = dict(headers or {})
-        accept = more.pop("Accept", JSON)
+        address = urlsplit(url)
+        path = address.path.removeprefix(urlsplit(transport.base_url).path)
+        extra_headers = dict(headers or {})
+        request = Request(
+            method=method,
+            path=path,
+            query=dict(parse_qsl(address.query, keep_blank_values=True)),
+            accept=extra_headers.pop("Accept", JSON),
+            headers=extra_headers,
+            # The vendor allows one resubscribe mail per contact, so a PUT that may have arrived is not repeated.
+            idempotent=False if "/resubscribe/" in path else None,
+        )
         if post_params:
             fields = dict(post_params)
             file = fields.pop("file")
             key = transport.new_key()
-            content, content_type = multipart(file, csv_name(file, None), fields, key=key)
+            form, content_type = multipart(file, csv_name(file, None), fields, key=key)
             request = msgspec.structs.replace(
-                request, body=content, content_type=content_type, idempotency_key=key
+                request, body=form, content_type=content_type, idempotency_key=key
             )
         elif body is not None:
             request = msgspec.structs.replace(request, body=msgspec.json.encode(body), content_type=JSON)
         try:
-            return RESTResponse(
-                transport.exchange(
-                    msgspec.structs.replace(
-                        request,
-                        accept=accept,
-                        headers=more,
-                        repeatable=False if "/resubscribe/" in path else None,
-                    )
-                )
-            )
+            return RESTResponse(transport.exchange(request))
         except ClientError as error:
             raise ApiException(0, "timed out" if isinstance(error, TimedOut) else str(error)) from error

@@ -12,13 +12,19 @@ from everlist.commands.contacts.reading import find_contact, get_contact, list_c
 
 @click.group()
 def contacts() -> None:
-    """Contacts: find, change, delete, restore, erase and explain them. A CONTACT is an address or an id."""
+    """List, create, update, delete, restore and erase contacts. A CONTACT is an address or an id."""
 
 
 for _command in (
-    *(get_contact, find_contact, list_contacts),
-    *(create_contact, update_contact),
-    *(delete_contacts, restore_contacts, erase_contacts),
-    *(explain_contact, show_consent),
+    get_contact,
+    find_contact,
+    list_contacts,
+    create_contact,
+    update_contact,
+    delete_contacts,
+    restore_contacts,
+    erase_contacts,
+    explain_contact,
+    show_consent,
 ):
     contacts.add_command(_command)

@@ -2,147 +2,170 @@
 
 from __future__ import annotations
 
-import functools
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from everlist.commands import names, output
-from everlist.commands.names import LISTS
-from everlist.commands.session import USAGE, Failed, Session, agreed, api, destroys
+from everlist.commands import lookup, output
+from everlist.commands.options import contacts_argument, contacts_of_lists
+from everlist.commands.session import Session, api_command, confirmed, destructive
+
+if TYPE_CHECKING:
+    from everlist.client._sync.activities import Activity
+
+
+class _Chosen(NamedTuple):
+    """The contacts of a command: ids of contacts, or of lists, and the number of contacts."""
+
+    contact_ids: list[str]
+    list_ids: list[str]
+    contact_count: int
+
+
+def _choose(session: Session, contacts: tuple[str, ...], list_names: tuple[str, ...]) -> _Chosen:
+    """Look up contacts or lists. Raises CommandError unless exactly one of the two is given."""
+    lookup.check_either(contacts, list_names, "--list")
+    if contacts:
+        ids = lookup.find_contact_ids(session, contacts)
+        return _Chosen(contact_ids=ids, list_ids=[], contact_count=len(ids))
+    return _choose_lists(session, list_names)
+
+
+def _choose_lists(session: Session, list_names: tuple[str, ...]) -> _Chosen:
+    ids = [lookup.find_list(session, name).list_id for name in list_names]
+    count = sum(lookup.count_members(session, list_id) for list_id in ids)
+    return _Chosen(contact_ids=[], list_ids=ids, contact_count=count)
 
 
 @click.command("delete")
-@click.argument("who", metavar="[CONTACT]...", nargs=-1)
-@click.option(
-    "--list",
-    "list_names",
-    shell_complete=LISTS,
-    multiple=True,
-    help="Everybody on this list; several may be given.",
-)
-@destroys
-@api
+@contacts_argument
+@contacts_of_lists
+@destructive
+@api_command
 def delete_contacts(
-    session: Session, who: tuple[str, ...], list_names: tuple[str, ...], dry_run: bool, yes: bool
+    session: Session, contacts: tuple[str, ...], list_names: tuple[str, ...], dry_run: bool, yes: bool
 ) -> None:
-    """Hide contacts and take them off their lists. They can be restored; - reads them from standard input.
+    """Delete contacts. They leave their lists, and `restore` brings them back; - reads them from standard input.
 
     Example: everlist contacts delete tom@example.org --yes
     """
-    ids, lists, count = _chosen(session, who, list_names)
-    what = f"delete {output.count_of(count, 'contact')}"
-    if not agreed(session, verb="delete", what=what, count=count, noun="contact", dry_run=dry_run, yes=yes):
+    chosen = _choose(session, contacts, list_names)
+    action = f"delete {output.count_of(chosen.contact_count, 'contact')}"
+    if not confirmed(
+        session,
+        verb="delete",
+        action=action,
+        count=chosen.contact_count,
+        noun="contact",
+        dry_run=dry_run,
+        yes=yes,
+    ):
         return
-    activities = session.client.activities
-    begun = [functools.partial(activities.delete_contacts, contact_ids=some) for some in names.batches(ids)]
-    if lists:
-        begun.append(functools.partial(activities.delete_contacts, list_ids=lists))
-    for begin in begun:
-        done = session.wait(begin(), "Deleting")
-        again = f"everlist contacts restore --deleted-by {done.activity_id}"
-        session.done(
-            f"Deleted {output.count_of(_items(done, count), 'contact')}. To bring them back: {again}", done
-        )
+    delete = session.client.activities.delete_contacts
+    starts = [partial(delete, contact_ids=batch) for batch in lookup.batches(chosen.contact_ids)]
+    if chosen.list_ids:
+        starts.append(partial(delete, list_ids=chosen.list_ids))
+    for start in starts:
+        activity = session.wait(start(), "Deleting")
+        count = output.count_of(_completed_items(activity, chosen.contact_count), "contact")
+        restore = f"everlist contacts restore --deleted-by {activity.activity_id}"
+        session.report(f"Deleted {count}. To restore: {restore}", activity)
 
 
-def _chosen(
-    session: Session, who: tuple[str, ...], list_names: tuple[str, ...]
-) -> tuple[list[str], list[str], int]:
-    """The ids of contacts or of lists, one of the two, and how many contacts that is."""
-    if bool(who) == bool(list_names):
-        raise Failed("name contacts, or lists with --list: one of the two", USAGE)
-    if who:
-        ids = names.contact_ids(session, who)
-        return ids, [], len(ids)
-    lists = [names.list_of(session, name).list_id for name in list_names]
-    counted = [session.client.lists.get(one, include_membership_count="all") for one in lists]
-    return [], lists, sum(one.membership_count or 0 for one in counted)
-
-
-def _items(activity: Any, otherwise: int) -> int:
-    counted = activity.status.items_completed_count if activity.status else None
-    return otherwise if counted is None else counted
+def _completed_items(activity: Activity, default: int) -> int:
+    count = activity.status.items_completed_count if activity.status else None
+    return default if count is None else count
 
 
 @click.command("restore")
-@click.argument("who", metavar="[CONTACT]...", nargs=-1)
+@contacts_argument
 @click.option(
-    "--deleted-by", metavar="ACTIVITY", help="All that this activity deleted; `last` is the newest activity."
+    "--deleted-by",
+    metavar="ACTIVITY",
+    help="All contacts that this activity deleted: an id, or `last` for the newest activity.",
 )
-@api
-def restore_contacts(session: Session, who: tuple[str, ...], deleted_by: str | None) -> None:
-    """Bring deleted contacts back. With the lists and tags that they had; - reads them from standard input.
+@api_command
+def restore_contacts(session: Session, contacts: tuple[str, ...], deleted_by: str | None) -> None:
+    """Restore deleted contacts. They get back their lists and tags; - reads the contacts from standard input.
 
     Example: everlist contacts restore kim@example.org
     """
-    if bool(who) == bool(deleted_by):
-        raise Failed("name contacts, or an activity with --deleted-by: one of the two", USAGE)
+    lookup.check_either(contacts, deleted_by, "--deleted-by")
     restore = session.client.activities.restore
+    starts: list[Callable[[], Activity]]
     if deleted_by:
-        begun = [
-            functools.partial(
-                restore, deleted_by_activity_id=names.activity_of(session, deleted_by).activity_id
-            )
-        ]
+        activity_id = lookup.find_activity(session, deleted_by).activity_id
+        starts = [partial(restore, deleted_by_activity_id=activity_id)]
     else:
-        ids = names.contact_ids(session, who)
-        begun = [functools.partial(restore, contact_ids=some) for some in names.batches(ids)]
-    for begin in begun:
-        done = session.wait(begin(), "Restoring")
-        status = done.status
-        changed = (status.updated_count if status else None) or 0
-        session.done(f"Brought back {output.count_of(changed, 'contact')}.", done)
+        ids = lookup.find_contact_ids(session, contacts)
+        starts = [partial(restore, contact_ids=batch) for batch in lookup.batches(ids)]
+    for start in starts:
+        activity = session.wait(start(), "Restoring")
+        count = (activity.status.updated_count if activity.status else None) or 0
+        session.report(f"Restored {output.count_of(count, 'contact')}.", activity)
         if not session.as_json:
-            for text in done.errors:
-                click.echo(output.clean(f"  {text}"))
+            _print_errors(activity)
 
 
 @click.command("erase")
-@click.argument("who", metavar="[CONTACT]...", nargs=-1)
+@contacts_argument
+@contacts_of_lists
 @click.option(
-    "--list",
-    "list_names",
-    shell_complete=LISTS,
-    multiple=True,
-    help="Everybody on this list; several may be given.",
+    "--reason", required=True, help="The reason. It is stored permanently, so do not name the person."
 )
-@click.option("--reason", required=True, help="Why; it is kept, so it must name nobody.")
-@destroys
-@api
+@destructive
+@api_command
 def erase_contacts(
-    session: Session, who: tuple[str, ...], list_names: tuple[str, ...], reason: str, dry_run: bool, yes: bool
+    session: Session,
+    contacts: tuple[str, ...],
+    list_names: tuple[str, ...],
+    reason: str,
+    dry_run: bool,
+    yes: bool,
 ) -> None:
-    """Erase people for good. There is no way back; - reads them from standard input.
+    """Erase contacts irreversibly. - reads them from standard input.
 
-    An address may be erased that no contact has: it is remembered as erased. With --json the receipts are printed.
+    You may erase an address that no contact has: the server records it as erased. --json prints the receipts.
 
     Example: everlist contacts erase old@example.org --reason "asked for it" --yes --json
     """
-    words = names.given(who)
-    emails = [word for word in words if not names.is_id(word)]
-    if unknown := [word for word in emails if "@" not in word]:
-        raise Failed(f'"{unknown[0]}" is neither the address nor the id of a contact', USAGE)
-    ids, lists, count = [word for word in words if names.is_id(word)], list[str](), len(words)
-    if list_names or not words:
-        _, lists, count = _chosen(session, tuple(words), list_names)
-    what = f"erase {output.count_of(count, 'contact')} for good"
-    if not agreed(session, verb="erase", what=what, count=count, noun="contact", dry_run=dry_run, yes=yes):
+    people = lookup.with_stdin(contacts)
+    lookup.check_either(people, list_names, "--list")
+    for text in people:
+        lookup.check_contact_argument(text)
+    ids = [text for text in people if lookup.is_id(text)]
+    emails = [text for text in people if not lookup.is_id(text)]
+    lists = _choose_lists(session, list_names)
+    count = len(people) + lists.contact_count
+    action = f"irreversibly erase {output.count_of(count, 'contact')}"
+    if not confirmed(
+        session, verb="erase", action=action, count=count, noun="contact", dry_run=dry_run, yes=yes
+    ):
         return
-    erase = functools.partial(session.client.activities.erase, reason=reason)
-    begun = [functools.partial(erase, contact_ids=some) for some in names.batches(ids)]
-    begun += [functools.partial(erase, email_addresses=some) for some in names.batches(emails)]
-    begun += [functools.partial(erase, list_ids=lists)] if lists else []
-    for begin in begun:
-        done = session.wait(begin(), "Erasing")
-        receipts = session.client.account.erasures(activity_id=done.activity_id, limit=500)
-        if session.as_json:
-            output.lines(receipts)
-            continue
-        for one in receipts:
-            click.echo(f"Erased {one.contact_id or 'an address'}, receipt {one.erasure_id}.")
-        if done.status and done.status.suppressed_count:
-            addresses = output.count_of(done.status.suppressed_count, "address")
-            click.echo(f"Remembered as erased, with no contact: {addresses}.")
-        for text in done.errors:
-            click.echo(output.clean(f"  {text}"))
+    erase = partial(session.client.activities.erase, reason=reason)
+    starts = [partial(erase, contact_ids=batch) for batch in lookup.batches(ids)]
+    starts += [partial(erase, email_addresses=batch) for batch in lookup.batches(emails)]
+    if lists.list_ids:
+        starts.append(partial(erase, list_ids=lists.list_ids))
+    for start in starts:
+        _print_erasures(session, session.wait(start(), "Erasing"))
+
+
+def _print_erasures(session: Session, activity: Activity) -> None:
+    erasures = session.client.account.erasures(activity_id=activity.activity_id, limit=500)
+    if session.as_json:
+        output.lines(erasures)
+        return
+    for erasure in erasures:
+        click.echo(f"Erased {erasure.contact_id or 'an address'}, receipt {erasure.erasure_id}.")
+    if activity.status and activity.status.suppressed_count:
+        addresses = output.count_of(activity.status.suppressed_count, "address")
+        click.echo(f"Suppressed without a contact: {addresses}.")
+    _print_errors(activity)
+
+
+def _print_errors(activity: Activity) -> None:
+    for text in activity.errors:
+        click.echo(output.clean(f"  {text}"))

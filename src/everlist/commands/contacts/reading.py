@@ -6,114 +6,115 @@ from typing import TYPE_CHECKING
 
 import click
 
-from everlist.commands import names, output
-from everlist.commands.names import LISTS, TAGS
-from everlist.commands.session import NOT_FOUND, Failed, Session, api
+from everlist.commands import lookup, output
+from everlist.commands.options import list_filter, tag_filter
+from everlist.commands.session import CommandError, ExitStatus, Session, api_command
 
 if TYPE_CHECKING:
-    from everlist.client.models import Contact
+    from everlist.client.models import Contact, StreetAddress
 
 _INCLUDE = "custom_fields,list_memberships,taggings,phone_numbers,street_addresses,notes,sms_channel"
-_ON_A_TERMINAL = 50
+_TERMINAL_LIMIT = 50
 
 
 @click.command("get")
-@click.argument("who", metavar="CONTACT")
-@api
-def get_contact(session: Session, who: str) -> None:
-    """Show a contact with everything on it, a deleted one too.
+@click.argument("contact_name", metavar="CONTACT")
+@api_command
+def get_contact(session: Session, contact_name: str) -> None:
+    """Show a contact with all its details, even a deleted one.
 
     Example: everlist contacts get ruth@example.org
     """
-    _show(session, names.contact_of(session, who, include=_INCLUDE))
+    _print_contact(session, lookup.find_contact(session, contact_name, include=_INCLUDE))
 
 
 @click.command("find")
 @click.argument("email")
-@api
+@api_command
 def find_contact(session: Session, email: str) -> None:
-    """Show the contact with an address. The exit status is 3 where there is none.
+    """Show the contact with an address. The exit status is 3 if there is none.
 
     Example: everlist contacts find ruth@example.org --json
     """
-    found = session.client.contacts.find(email, include=_INCLUDE)
-    if found is None:
-        raise Failed(f"no contact has the address {email}", NOT_FOUND)
-    _show(session, found)
+    contact = session.client.contacts.find(email, include=_INCLUDE)
+    if contact is None:
+        raise CommandError(f"no contact has the address {email}", ExitStatus.NOT_FOUND)
+    _print_contact(session, contact)
 
 
 @click.command("list")
-@click.option(
-    "--list",
-    "list_names",
-    shell_complete=LISTS,
-    multiple=True,
-    help="Only who is on this list; several: on any of them.",
-)
-@click.option(
-    "--tag", "tags", shell_complete=TAGS, multiple=True, help="Only who has this tag; several: any of them."
-)
+@list_filter
+@tag_filter
 @click.option(
     "--status",
-    help="active, deleted, unsubscribed, pending_confirmation, not_set or all; several with commas.",
+    help="active, deleted, unsubscribed, pending_confirmation, not_set or all. Separate several with commas.",
 )
 @click.option(
-    "--updated-after", metavar="TIME", help="Only who was changed after it, such as 2026-11-01T00:00:00Z."
+    "--updated-after",
+    metavar="TIME",
+    help="Only contacts updated after this time, such as 2026-11-01T00:00:00Z.",
 )
-@click.option("--created-after", metavar="TIME", help="Only who was made after it.")
-@click.option("--include", help="For --json, such as list_memberships,taggings,custom_fields.")
+@click.option("--created-after", metavar="TIME", help="Only contacts created after this time.")
+@click.option("--include", help="Details to add to --json, such as list_memberships,taggings,custom_fields.")
 @click.option(
-    "--limit", type=click.IntRange(min=1), help="At most so many. Default: 50 on a terminal, else all."
+    "--limit",
+    type=click.IntRange(min=1),
+    help="The most contacts to list. Default: 50 on a terminal, otherwise all.",
 )
-@api
+@api_command
 def list_contacts(
     session: Session,
     list_names: tuple[str, ...],
-    tags: tuple[str, ...],
+    tag_names: tuple[str, ...],
     status: str | None,
     updated_after: str | None,
     created_after: str | None,
     include: str | None,
     limit: int | None,
 ) -> None:
-    """Show contacts, all that the options fit.
+    """List the contacts that match all options.
 
     Example: everlist contacts list --list "News" --status active --json
     """
     import sys
     from itertools import islice
 
-    shown = limit or (_ON_A_TERMINAL if sys.stdout.isatty() and not session.as_json else None)
-    found = session.client.contacts.list(
-        lists=[names.list_of(session, name).list_id for name in list_names] or None,
-        tags=[names.tag_of(session, name).tag_id for name in tags] or None,
+    most = limit or (_TERMINAL_LIMIT if sys.stdout.isatty() and not session.as_json else None)
+    matches = session.client.contacts.list(
+        lists=[lookup.find_list(session, name).list_id for name in list_names] or None,
+        tags=[lookup.find_tag(session, name).tag_id for name in tag_names] or None,
         status=status,
         updated_after=updated_after,
         created_after=created_after,
         include=include,
-        limit=min(shown, 500) if shown else 500,
+        limit=min(most, 500) if most else 500,
     )
-    some = islice(found, shown)
+    contacts = islice(matches, most)
     if session.as_json:
-        output.lines(some)
+        output.lines(contacts)
         return
     rows = (
-        (reference(one), _full_name(one), _permission(one), output.moment(one.created_at)) for one in some
+        (display_name(contact), _full_name(contact), _permission(contact), output.moment(contact.created_at))
+        for contact in contacts
     )
-    total = output.table(("Contact", "Name", "Permission", "Made"), rows)
+    total = output.table(("Contact", "Name", "Permission", "Created"), rows)
     if not total:
-        click.echo("No contact fits.")
-    elif limit is None and total == shown:
-        click.echo(f"These are the first {shown}: --limit shows more, --json all of them.", err=True)
+        click.echo("No contact matches.")
+    elif limit is None and total == most:
+        click.echo(f"These are the first {most}. Show more with --limit, or all with --json.", err=True)
 
 
-def reference(contact: Contact) -> str:
-    """What people call the contact."""
+def display_name(contact: Contact) -> str:
+    """Return the address of a contact, or its id if it has none."""
     return contact.email or contact.contact_id
 
 
 def _full_name(contact: Contact) -> str:
-    return " ".join(filter(None, (contact.first_name, contact.last_name))) or contact.company_name or ""
+    return _person_name(contact) or contact.company_name or ""
+
+
+def _person_name(contact: Contact) -> str:
+    return " ".join(filter(None, (contact.first_name, contact.last_name)))
 
 
 def _permission(contact: Contact) -> str:
@@ -121,58 +122,69 @@ def _permission(contact: Contact) -> str:
     return f"{permission} (deleted)".strip() if contact.deleted_at else permission
 
 
-def _show(session: Session, contact: Contact) -> None:
+def _print_contact(session: Session, contact: Contact) -> None:
     if session.as_json:
         output.line(contact)
         return
-    client = session.client
-    lists = (
-        {one.list_id: one.name for one in client.lists.list(limit=1000)} if contact.list_memberships else {}
-    )
-    tags = {one.tag_id: one.name for one in client.tags.list(limit=500)} if contact.taggings else {}
     email = contact.email_address
     rows: list[tuple[str, object]] = [
         ("Address", contact.email),
         ("Permission", _permission(contact)),
         ("Since", output.moment(email.opt_out_date or email.opt_in_date) if email else ""),
-        ("Name", " ".join(filter(None, (contact.first_name, contact.last_name)))),
+        ("Name", _person_name(contact)),
         ("Company", contact.company_name),
         ("Job", contact.job_title),
-        (
-            "Birthday",
-            f"{contact.birthday_month:02}-{contact.birthday_day:02}"
-            if contact.birthday_month and contact.birthday_day
-            else "",
-        ),
+        ("Birthday", _birthday(contact)),
         ("Anniversary", contact.anniversary),
-        ("Lists", ", ".join(lists.get(one, one) for one in contact.list_memberships or ())),
-        ("Tags", ", ".join(tags.get(one, one) for one in contact.taggings or ())),
+        ("Lists", ", ".join(_list_names(session, contact))),
+        ("Tags", ", ".join(_tag_names(session, contact))),
         *_field_rows(session, contact),
-        *((f"Phone, {one.kind}", one.phone_number) for one in contact.phone_numbers or ()),
-        *(
-            (
-                f"Address, {one.kind}",
-                ", ".join(filter(None, (one.street, one.postal_code, one.city, one.state, one.country))),
-            )
-            for one in contact.street_addresses or ()
-        ),
-        *(("Note", one.content) for one in contact.notes or ()),
-        ("Made", output.moment(contact.created_at)),
-        ("Changed", output.moment(contact.updated_at)),
+        *((f"Phone, {phone.kind}", phone.phone_number) for phone in contact.phone_numbers or ()),
+        *((f"Address, {address.kind}", _one_line(address)) for address in contact.street_addresses or ()),
+        *(("Note", note.content) for note in contact.notes or ()),
+        ("Created", output.moment(contact.created_at)),
+        ("Updated", output.moment(contact.updated_at)),
         ("Deleted", contact.deleted_at),
         ("Id", contact.contact_id),
     ]
     output.pairs(rows)
 
 
+def _birthday(contact: Contact) -> str:
+    if not (contact.birthday_month and contact.birthday_day):
+        return ""
+    return f"{contact.birthday_month:02}-{contact.birthday_day:02}"
+
+
+def _one_line(address: StreetAddress) -> str:
+    parts = (address.street, address.postal_code, address.city, address.state, address.country)
+    return ", ".join(filter(None, parts))
+
+
+def _list_names(session: Session, contact: Contact) -> list[str]:
+    if not contact.list_memberships:
+        return []
+    lists = session.client.lists.list(limit=1000)
+    names = {contact_list.list_id: contact_list.name for contact_list in lists}
+    return [names.get(list_id, list_id) for list_id in contact.list_memberships]
+
+
+def _tag_names(session: Session, contact: Contact) -> list[str]:
+    if not contact.taggings:
+        return []
+    names = {tag.tag_id: tag.name for tag in session.client.tags.list(limit=500)}
+    return [names.get(tag_id, tag_id) for tag_id in contact.taggings]
+
+
 def _field_rows(session: Session, contact: Contact) -> list[tuple[str, object]]:
     if not contact.custom_fields:
         return []
-    there = {one.custom_field_id: one for one in session.client.custom_fields.list(limit=100)}
+    fields = {field.custom_field_id: field for field in session.client.custom_fields.list(limit=100)}
     rows: list[tuple[str, object]] = []
     for value in contact.custom_fields:
-        field = there.get(value.custom_field_id)
-        labels = {str(one.choice_id): one.choice_label for one in (field.choices if field else None) or ()}
-        chosen = ", ".join(labels.get(one, one) for one in value.choice_ids or ())
+        field = fields.get(value.custom_field_id)
+        choices = (field.choices if field else None) or ()
+        labels = {str(choice.choice_id): choice.choice_label for choice in choices}
+        chosen = ", ".join(labels.get(choice_id, choice_id) for choice_id in value.choice_ids or ())
         rows.append((field.label if field else value.custom_field_id, value.value or chosen))
     return rows
