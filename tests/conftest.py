@@ -32,6 +32,35 @@ from tests.server import Server
 
 SECRET_KEY = "a key that only tests use, of more than 32 characters"
 _numbers = itertools.count(1)
+_temporary_folder = pytest.StashKey[Path]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the run a temporary folder of its own, which the processes that it starts inherit.
+
+    The names in it are short: the path of a socket may have 107 characters.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="everlist-"))
+    folder.chmod(0o755)  # PostgreSQL may run as another user
+    config.stash[_temporary_folder] = folder
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+    config.option.basetemp = config.option.basetemp or folder / "t"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(config.stash[_temporary_folder], ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_left(pytestconfig: pytest.Config) -> Iterator[None]:
+    """Fail the run if a test, or a program that it started, leaves something in the temporary folder."""
+    yield
+    folder = pytestconfig.stash[_temporary_folder]
+    left = sorted({path.name for path in folder.iterdir()} - {"t"})
+    assert not left, (
+        f"The tests left {left} in the temporary folder {folder}: remove them where they are made."
+    )
 
 
 @pytest.fixture(scope="session")

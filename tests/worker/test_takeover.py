@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,6 +122,15 @@ def test_the_server_is_killed_while_rows_are_merged(installation: Installation, 
     installation.kill_server()
     installation.start()
     exactly(account, activity_id, list_id)
+
+
+def test_a_killed_server_leaves_no_metrics_in_the_temporary_folder(installation: Installation) -> None:
+    worker = until("there is a worker", installation.worker)
+    folder = Path(worker.environ()["PROMETHEUS_MULTIPROC_DIR"])
+    until("the worker has written its metrics", lambda: list(folder.glob(f"*_{worker.pid}.db")))
+    installation.kill_server()
+    until(f"{folder} is gone", lambda: not folder.exists())
+    installation.start()
 
 
 def test_a_copy_whose_database_dies_ends(installation: Installation) -> None:
