@@ -18,6 +18,7 @@ from typing import Any
 
 import asyncpg
 import httpx2
+import hypothesis
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -33,6 +34,12 @@ from tests.server import Server
 SECRET_KEY = "a key that only tests use, of more than 32 characters"
 _numbers = itertools.count(1)
 _temporary_folder = pytest.StashKey[Path]()
+
+# How long an example takes says how busy the machine is, and nothing about what is tested.
+hypothesis.settings.register_profile(
+    "everlist", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("everlist")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -213,7 +220,7 @@ class Api:
         self._account = account
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.http = httpx2.Client(
-            base_url=url, headers=headers, timeout=30, verify=False
+            base_url=url, headers=headers, timeout=60, verify=False
         )  # no CA certificates to load
 
     @property

@@ -102,7 +102,7 @@ class Program:
             shown += chunk
             for prompt in [prompt for prompt in waiting if prompt.encode() in shown]:
                 os.write(ours, waiting.pop(prompt).encode())
-        status = program.wait(timeout=30)
+        status = program.wait(timeout=60)
         os.close(ours)
         return Ran(status, shown.decode().replace("\r\n", "\n"), "")
 

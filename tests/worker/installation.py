@@ -28,7 +28,7 @@ LONG = bool(os.environ.get("EVERLIST_LONG"))
 UNANSWERED = (httpx2.TransportError, OSError)
 
 
-def until(what: str, holds: Callable[[], Any], seconds: float = 60, every: float = 0.02) -> Any:
+def until(what: str, holds: Callable[[], Any], seconds: float = 120, every: float = 0.02) -> Any:
     """What `holds` gives as soon as that is true."""
     deadline = time.monotonic() + seconds
     while not (found := holds()):
@@ -94,7 +94,7 @@ class Installation:
         logs = [self.log(number) for number in range(len(self._processes))]
         return sum(log.read_text(errors="replace").count(text) for log in logs)
 
-    def wait(self, seconds: float = 60) -> None:
+    def wait(self, seconds: float = 120) -> None:
         """Wait until the web process answers, and its database too."""
         until("the server is ready", self.is_ready, seconds, 0.05)
 
@@ -142,7 +142,7 @@ class Installation:
 
     def sql(self, query: str, *args: Any) -> Sequence[asyncpg.Record]:
         async def fetch() -> Sequence[asyncpg.Record]:
-            connection = await asyncpg.connect(self.dsn, timeout=10)
+            connection = await asyncpg.connect(self.dsn, timeout=60)
             try:
                 return await connection.fetch(query, *args)
             finally:
@@ -174,11 +174,11 @@ class Account:
         self.installation = installation
         self.account_id = account_id
         headers = {"Authorization": f"Bearer {token}"}
-        self.http = httpx2.Client(base_url=f"{installation.url}/v3", headers=headers, timeout=30)
+        self.http = httpx2.Client(base_url=f"{installation.url}/v3", headers=headers, timeout=60)
         self.posted: list[str] = []
         """The ids of its activities, in their order."""
 
-    def get(self, path: str, seconds: float = 60, **params: Any) -> Any:
+    def get(self, path: str, seconds: float = 120, **params: Any) -> Any:
         """What GET gives, as soon as it gives something."""
 
         def answer() -> httpx2.Response | None:
