@@ -199,6 +199,7 @@ class Reply:
     """An answer of the server, already checked against the published contract."""
 
     def __init__(self, response: httpx2.Response) -> None:
+        self.request = response.request
         self.status = response.status_code
         self.headers = response.headers
         self.body: bytes = response.content
@@ -208,7 +209,13 @@ class Reply:
         return httpx2.Response(self.status, content=self.body).json()
 
     def __repr__(self) -> str:
-        return f"<{self.status} {self.body[:500]!r}>"
+        """Say what was asked and what was answered, so that a failed assertion needs no other file."""
+        try:
+            sent = self.request.content[:500].decode(errors="replace")
+        except httpx2.RequestNotRead:
+            sent = "(a file)"
+        answered = self.body[:500].decode(errors="replace")
+        return f"{self.request.method} {self.request.url} {sent} was answered {self.status} {answered}"
 
 
 class Api:

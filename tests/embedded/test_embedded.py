@@ -100,7 +100,7 @@ def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
     """Return what the condition returns, once that is true; fail when it takes too long."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds} seconds"
+        assert time.monotonic() < deadline, f"The condition did not hold within {seconds} seconds."
         time.sleep(0.02)
     return result
 

@@ -33,9 +33,14 @@ def until(what: str, holds: Callable[[], Any], seconds: float = 120, every: floa
     deadline = time.monotonic() + seconds
     while not (found := holds()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds:g} seconds: {what}")
+            raise AssertionError(f"This did not hold within {seconds:g} seconds: {what}.")
         time.sleep(every)
     return found
+
+
+def answered(reply: httpx2.Response) -> str:
+    """What was asked and answered, for the message of an assertion."""
+    return f"{reply.request.method} {reply.request.url} was answered {reply.status_code} {reply.text[:500]}"
 
 
 class Installation:
@@ -189,13 +194,13 @@ class Account:
             return None
 
         reply = until(f"GET {path} is answered", answer, seconds, 0.05)
-        assert reply.status_code == 200, reply.text
+        assert reply.status_code == 200, f"200 was expected, but {answered(reply)}"
         return reply.json()
 
     def post(self, path: str, **kwargs: Any) -> Any:
         """POST where no answer is expected to fail."""
         reply = self.http.post(path, **kwargs)
-        assert reply.status_code == 201, reply.text
+        assert reply.status_code == 201, f"201 was expected, but {answered(reply)}"
         return reply.json()
 
     def activity(self, kind: str, **kwargs: Any) -> str:
@@ -206,7 +211,7 @@ class Account:
                 reply = self.http.post(f"/activities/{kind}", **kwargs)
                 if reply.status_code == 201:
                     return reply.json()["activity_id"]
-                assert reply.status_code >= 500, reply.text
+                assert reply.status_code >= 500, f"201 or 5xx was expected, but {answered(reply)}"
             # Nobody knows whether it was made: the newest one would be it.
             newest = self.get("/activities", limit=1)["activities"]
             if newest and newest[0]["activity_id"] not in self.posted:
