@@ -52,6 +52,7 @@ class Client:
 
 
 def test_whatever_is_killed_each_request_is_done_once_and_answered(installation: Installation) -> None:
+    installation.wait()
     account = installation.new_account("repeated")
     token = account.http.headers["Authorization"].removeprefix("Bearer ")
     clients = [Client(installation, token) for _ in range(CLIENTS)]
