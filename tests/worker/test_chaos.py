@@ -28,7 +28,7 @@ from tests.worker.installation import LONG, Account, Installation, until
 SEED = int(os.environ.get("EVERLIST_SEED", "7"))
 ACCOUNTS = 6
 """More than a worker has lanes: while those wait whose worker died, the next one finds others."""
-KILLS = 300 if LONG else 21
+KILLS = 300 if LONG else 15
 BASE = 5_000 if LONG else 1_000
 MOST_ROWS = 60_000 if LONG else 12_000
 NAMES = 100_000 if LONG else 20_000

@@ -16,7 +16,7 @@ from everlist.db import Unavailable, open_database
 from tests.core.recount import recount
 from tests.worker.installation import LONG, Account, Installation, until
 
-ROWS = 200_000 if LONG else 40_000
+ROWS = 200_000 if LONG else 30_000
 BOUND = 300 if LONG else 180
 _names = count()
 
