@@ -18,6 +18,7 @@ from typing import Any
 
 import asyncpg
 import httpx2
+import hypothesis
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -36,6 +37,41 @@ INSTALLATION = Installation(
     secret_key=SECRET_KEY.encode(), erase_ledger=None, mail_folder=Path("/nonexistent/mail")
 )
 _numbers = itertools.count(1)
+_temporary_folder = pytest.StashKey[Path]()
+
+# How long an example takes says how busy the machine is, and nothing about what is tested.
+hypothesis.settings.register_profile(
+    "everlist", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("everlist")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the run a temporary folder of its own, which the processes that it starts inherit.
+
+    The names in it are short: the path of a socket may have 107 characters.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="everlist-"))
+    folder.chmod(0o755)  # PostgreSQL may run as another user
+    config.stash[_temporary_folder] = folder
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+    config.option.basetemp = config.option.basetemp or folder / "t"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(config.stash[_temporary_folder], ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_left(pytestconfig: pytest.Config) -> Iterator[None]:
+    """Fail the run if a test, or a program that it started, leaves something in the temporary folder."""
+    yield
+    folder = pytestconfig.stash[_temporary_folder]
+    left = sorted({path.name for path in folder.iterdir()} - {"t"})
+    assert not left, (
+        f"The tests left {left} in the temporary folder {folder}: remove them where they are made."
+    )
 
 
 @pytest.fixture(scope="session")
@@ -167,6 +203,7 @@ class Reply:
     """An answer of the server, already checked against the published contract."""
 
     def __init__(self, response: httpx2.Response) -> None:
+        self.request = response.request
         self.status = response.status_code
         self.headers = response.headers
         self.body: bytes = response.content
@@ -176,7 +213,13 @@ class Reply:
         return httpx2.Response(self.status, content=self.body).json()
 
     def __repr__(self) -> str:
-        return f"<{self.status} {self.body[:500]!r}>"
+        """Say what was asked and what was answered, so that a failed assertion needs no other file."""
+        try:
+            sent = self.request.content[:500].decode(errors="replace")
+        except httpx2.RequestNotRead:
+            sent = "(a file)"
+        answered = self.body[:500].decode(errors="replace")
+        return f"{self.request.method} {self.request.url} {sent} was answered {self.status} {answered}"
 
 
 class Api:
@@ -188,7 +231,7 @@ class Api:
         self._account = account
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.http = httpx2.Client(
-            base_url=url, headers=headers, timeout=30, verify=False
+            base_url=url, headers=headers, timeout=60, verify=False
         )  # no CA certificates to load
 
     @property

@@ -42,11 +42,11 @@ class Server:
     def __enter__(self) -> Self:
         self._serving = self._portal.start_task_soon(self._uvicorn.serve, [self._socket])
         # The socket listens already: the first connection waits until the server takes it.
-        with socket.create_connection(self._socket.getsockname(), timeout=30):
+        with socket.create_connection(self._socket.getsockname(), timeout=60):
             pass
         return self
 
     def __exit__(self, *_: object) -> None:
         self._uvicorn.should_exit = True
-        self._serving.result(timeout=30)
+        self._serving.result(timeout=60)
         self._socket.close()

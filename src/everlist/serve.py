@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import gc
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -173,13 +172,25 @@ def _listening_socket(host: str, port: int) -> Generator[socket.socket]:
 
 @contextlib.contextmanager
 def _metrics_directory() -> Generator[None]:
-    """The folder that the web processes share their numbers in; gone when they are."""
+    """Make the folder in which the processes of this server share their metrics; remove it at the end.
+
+    A shell removes it, so that it goes even if this process is killed: only then does the shell's input end.
+    """
     directory = tempfile.mkdtemp(prefix="everlist-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
+    script = 'trap "" HUP INT TERM; read -r _; rm -rf "$0"'
+    remover = subprocess.Popen(
+        ["/bin/sh", "-c", script, directory],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        start_new_session=True,
+    )
     try:
         yield
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        remover.communicate()
 
 
 @contextlib.contextmanager

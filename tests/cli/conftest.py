@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -101,17 +102,18 @@ class Program:
             shown += chunk
             for prompt in [prompt for prompt in waiting if prompt.encode() in shown]:
                 os.write(ours, waiting.pop(prompt).encode())
-        status = program.wait(timeout=30)
+        status = program.wait(timeout=60)
         os.close(ours)
         return Ran(status, shown.decode().replace("\r\n", "\n"), "")
 
 
 def _take_terminal() -> None:
-    """Ctrl-C reaches the program: the terminal is its controlling one."""
+    """Let Ctrl-C reach the program: take the terminal, and SIGINT even where the tests were started with it ignored."""
     import fcntl
     import termios
 
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture

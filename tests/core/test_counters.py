@@ -138,7 +138,7 @@ def test_two_folders_at_once_take_different_differences(run: Run, database: Data
             assert await counters.fold(first, account_id, most=3) == 3
             # The first is not committed: what it took is still what a reader sees, and in nobody's way.
             assert await counted() == {a: 3, b: 2}
-            assert await asyncio.wait_for(fold(database, account_id), 10) == 2
+            assert await asyncio.wait_for(fold(database, account_id), 60) == 2
             assert await counted() == {a: 3, b: 2}
         assert await counted() == {a: 3, b: 2}
         assert await waiting(database, account_id) == 0

@@ -48,12 +48,9 @@ def everywhere(api: Api, work: Work, *, csv: str | None = None) -> str:
         f"email,last_name,sms_number,anniversary\n{ADDRESS},Other,{NUMBER},\n{ADDRESS},Q,{NUMBER},not a date\n"
     )
     files = {"file": (f"{ADDRESS}.csv", text.encode(), "text/csv")}
-    assert (
-        api(
-            "POST", "/activities/contacts_file_import", data={"list_ids": ",".join(lists)}, files=files
-        ).status
-        == 201
-    )
+    data = {"list_ids": ",".join(lists)}
+    reply = api("POST", "/activities/contacts_file_import", data=data, files=files)
+    assert reply.status == 201, f"201 was expected, but {reply}"
     headerless = {"file": ("x.csv", f"email,{ADDRESS}\na@example.org,b\n".encode(), "text/csv")}
     api("POST", "/activities/contacts_file_import", data={"list_ids": lists[0]}, files=headerless)
     queued(api, "add_list_memberships", source={"contact_ids": [contact_id]}, list_ids=[new_list(api)])
@@ -106,14 +103,14 @@ def found(
 
 def erase(api: Api, contact_id: str, **params: str) -> Any:
     reply = api("DELETE", f"/everlist/v1/contacts/{contact_id}", params=params)
-    assert reply.status == 200, reply
+    assert reply.status == 200, f"200 was expected, but {reply}"
     return reply.json
 
 
 def erase_many(api: Api, **body: Any) -> str:
     """The id of the activity."""
     reply = api.post("/everlist/v1/activities/contact_erase", {"reason": "asked for by the person", **body})
-    assert reply.status == 201, reply
+    assert reply.status == 201, f"201 was expected, but {reply}"
     return reply.json["activity_id"]
 
 

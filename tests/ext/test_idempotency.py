@@ -307,7 +307,7 @@ def test_a_connection_that_is_lost_before_the_commit_has_done_nothing(
 
         await dying.write(operation)
         killer = await asyncpg.connect(dsn)
-        await killer.execute("select pg_terminate_backend($1)", pid)
+        assert await killer.fetchval("select pg_terminate_backend($1, 60000)", pid), "it is still alive"
         await killer.close()
         with pytest.raises(Exception, match=r"."):
             await dying.finish(ANSWER)

@@ -278,7 +278,7 @@ def test_a_dry_run_too_many_is_refused_before_its_file_is_sent(
         f"PUT /everlist/v1/contact_lists/{new_list(alice)}/members?dry_run=true HTTP/1.1\r\nHost: x\r\n"
         f"Authorization: Bearer {alice.token}\r\nContent-Type: text/csv\r\nContent-Length: 9000000\r\n\r\n"
     )
-    with socket.create_connection((url.hostname or "", url.port or 0), timeout=10) as connection:
+    with socket.create_connection((url.hostname or "", url.port or 0), timeout=60) as connection:
         connection.sendall(head.encode())
         answer = connection.recv(1000).decode()
     assert answer.startswith("HTTP/1.1 429 ")
@@ -351,7 +351,7 @@ def test_dry_runs_at_once_leave_the_server_answering(
         file = "email\n" + "".join(f"p{number}@example.org\n" for number in range(5_000))
 
         def dry_run(_: int) -> int:
-            with httpx2.Client(verify=False, timeout=30) as http:
+            with httpx2.Client(verify=False, timeout=60) as http:
                 try:
                     return http.put(
                         f"{server.url}/everlist/v1/contact_lists/{a_list}/members?dry_run=true",

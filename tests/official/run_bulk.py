@@ -93,7 +93,7 @@ class Bulk(Client):
 
     def ended(self, activity_id: str, state: str = "completed") -> Any:
         """The activity once it has ended, as that state."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while (found := self.bulk.get_activity_by_id(activity_id)).state in ("initialized", "processing"):
             if time.monotonic() > deadline:
                 break

@@ -17,20 +17,20 @@ Work = Callable[[], None]
 def queued(api: Api, kind: str, **body: Any) -> str:
     """The id of a new activity."""
     reply = api.post(f"/activities/{kind}", body)
-    assert reply.status == 201, reply
+    assert reply.status == 201, f"201 was expected, but {reply}"
     return reply.json["activity_id"]
 
 
 def activity(api: Api, activity_id: str) -> Any:
     reply = api.get(f"/activities/{activity_id}")
-    assert reply.status == 200, reply
+    assert reply.status == 200, f"200 was expected, but {reply}"
     return reply.json
 
 
 def ended(api: Api, activity_id: str, state: str = "completed") -> Any:
     """The activity, which has ended in that state."""
     found = activity(api, activity_id)
-    assert found["state"] == state, found
+    assert found["state"] == state, f"Activity {activity_id} should be {state}, but it is {found}"
     return found
 
 

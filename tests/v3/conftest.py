@@ -65,4 +65,4 @@ def nothing_is_left(alice: Api, sql: Sql, database: Database, portal: BlockingPo
             " where t.account_id = $1 and coalesce(a.state, 'none') not in ('initialized', 'processing')",
             alice.account_id,
         )
-        assert not left, (table, left)
+        assert not left, f"The table {table} still has rows of activities that have ended: {left}"

@@ -28,7 +28,7 @@ INCLUDES = (*ARRAYS, "sms_channel")
 def post_contact(api: Api, **body: Any) -> Any:
     """A contact that the account makes, unless `create_source` says otherwise."""
     reply = api.post("/contacts", {"create_source": "Account", **body})
-    assert reply.status == 201, reply
+    assert reply.status == 201, f"201 was expected, but {reply}"
     return reply.json
 
 
@@ -41,13 +41,13 @@ def email(address: str, permission: str | None = None, **more: Any) -> dict[str,
 def put_contact(api: Api, contact_id: str, /, **body: Any) -> Any:
     """An update by the account, unless `update_source` says otherwise."""
     reply = api.put(f"/contacts/{contact_id}", {"update_source": "Account", **body})
-    assert reply.status == 200, reply
+    assert reply.status == 200, f"200 was expected, but {reply}"
     return reply.json
 
 
 def get_contact(api: Api, contact_id: str, *include: str) -> Any:
     reply = api.get(f"/contacts/{contact_id}", **({"include": ",".join(include)} if include else {}))
-    assert reply.status == 200, reply
+    assert reply.status == 200, f"200 was expected, but {reply}"
     return reply.json
 
 
@@ -57,7 +57,7 @@ def sign_up(api: Api, **body: Any) -> Reply:
 
 def new_list(api: Api, name: str = "", **body: Any) -> str:
     reply = api.post("/contact_lists", {"name": name or f"list {uuid4()}", **body})
-    assert reply.status == 201, reply
+    assert reply.status == 201, f"201 was expected, but {reply}"
     return reply.json["list_id"]
 
 
@@ -67,13 +67,13 @@ def new_lists(api: Api, count: int) -> list[str]:
 
 def new_tag(api: Api, name: str = "") -> str:
     reply = api.post("/contact_tags", {"name": name or f"tag {uuid4()}"})
-    assert reply.status == 201, reply
+    assert reply.status == 201, f"201 was expected, but {reply}"
     return reply.json["tag_id"]
 
 
 def new_field(api: Api, label: str = "", kind: str = "string", **body: Any) -> str:
     reply = api.post("/contact_custom_fields", {"label": label or f"field {uuid4()}", "type": kind, **body})
-    assert reply.status == 201, reply
+    assert reply.status == 201, f"201 was expected, but {reply}"
     return reply.json["custom_field_id"]
 
 
@@ -104,10 +104,10 @@ def sms_form(number: str, permission: str = "explicit", **consent: Any) -> dict[
 
 def refused(reply: Reply, status: int, *texts: str) -> None:
     """The reply is an error of that status, and its message has these texts."""
-    assert reply.status == status, reply
+    assert reply.status == status, f"{status} was expected, but {reply}"
     found = reply.json if isinstance(reply.json, list) else [reply.json]
     for text in texts:
-        assert text in found[0]["error_message"], reply
+        assert text in found[0]["error_message"], f"The error should say {text!r}, but {reply}"
 
 
 def ids(contacts: Iterable[Any]) -> list[str]:
@@ -117,7 +117,8 @@ def ids(contacts: Iterable[Any]) -> list[str]:
 def found(api: Api, **params: Any) -> list[str]:
     """The ids that GET /contacts finds, on all pages, in order."""
     replies = list(api.pages("/contacts", **params))
-    assert all(reply.status == 200 for reply in replies), replies
+    for reply in replies:
+        assert reply.status == 200, f"200 was expected, but {reply}"
     return [one for reply in replies for one in ids(reply.json["contacts"])]
 
 
@@ -139,8 +140,9 @@ class Behind:
 
     def contact(self, contact_id: str) -> dict[str, Any]:
         query = "select * from contact where account_id = $1 and contact_id = $2"
-        (row,) = self.sql(query, self.account_id, UUID(contact_id))
-        return dict(row)
+        rows = self.sql(query, self.account_id, UUID(contact_id))
+        assert len(rows) == 1, f"The table contact has {len(rows)} rows of contact {contact_id}, not 1."
+        return dict(rows[0])
 
     def events(self, contact_id: str | None = None, channel: str = "email") -> list[dict[str, Any]]:
         """The ledger, oldest first."""

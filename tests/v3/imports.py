@@ -31,7 +31,7 @@ def post_items(api: Api, items: Any, *list_ids: str, **more: Any) -> Reply:
 
 
 def made(reply: Reply) -> str:
-    assert reply.status == 201, reply
+    assert reply.status == 201, f"201 was expected, but {reply}"
     return reply.json["activity_id"]
 
 

@@ -44,7 +44,7 @@ class AtOnce:
         barrier = Barrier(len(calls))
 
         def run(call: Callable[[Api], Reply], api: Api) -> Reply:
-            barrier.wait(timeout=30)
+            barrier.wait(timeout=60)
             return call(api)
 
         running = [self._threads.submit(run, *pair) for pair in zip(calls, self._apis, strict=False)]

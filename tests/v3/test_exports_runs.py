@@ -243,7 +243,7 @@ def test_what_has_expired_is_swept_away(
 # The worker as it runs
 
 
-def finished(api: Api, activity_id: str, seconds: float = 20) -> Any:
+def finished(api: Api, activity_id: str, seconds: float = 60) -> Any:
     """The activity when it has ended."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -283,7 +283,7 @@ def test_the_worker_exports_and_sweeps(own_database: str, settings: Settings, po
         finally:
             api.http.close()
             portal.call(_set, stop)
-            running.result(timeout=20)
+            running.result(timeout=60)
             portal.call(database.close)
 
 

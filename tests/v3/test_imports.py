@@ -216,12 +216,13 @@ def test_an_upload_that_is_cut_off_leaves_nothing(alice: Api, behind: Behind) ->
         "file", b"email\n" + b"a@example.org\n" * 200_000, "a.csv"
     )
     seen = 0
-    with socket.create_connection((url.hostname or "", url.port or 0), timeout=30) as connection:
+    with socket.create_connection((url.hostname or "", url.port or 0), timeout=60) as connection:
         connection.sendall(head + half)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while seen < 2 and time.monotonic() < deadline:
             seen = len(behind.rows("upload_part", "part"))
     assert seen == 2, "pieces are stored as they come"
+    deadline = time.monotonic() + 60
     while behind.rows("upload_part", "part") and time.monotonic() < deadline:
         pass
     assert behind.rows("upload_part", "part") == []

@@ -56,10 +56,10 @@ class Together:
         merged = await self._merge(*args, **named)
         if named["first"] > 2:
             self._barrier = self._barrier or asyncio.Barrier(2)
-            await asyncio.wait_for(self._barrier.wait(), 10)
+            await asyncio.wait_for(self._barrier.wait(), 60)
             self.met += 1
             await self._then(named["first"])
-            await asyncio.wait_for(self._barrier.wait(), 10)
+            await asyncio.wait_for(self._barrier.wait(), 60)
         return merged
 
 

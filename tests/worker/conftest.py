@@ -1,4 +1,4 @@
-"""One installation for each module that kills."""
+"""One installation for all modules that kill: each finds it running, or waits until it is again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tests.worker.installation import Installation
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def installation() -> Iterator[Installation]:
     directory = Path(tempfile.mkdtemp(prefix="everlist-worker-"))
     try:

@@ -28,14 +28,19 @@ LONG = bool(os.environ.get("EVERLIST_LONG"))
 UNANSWERED = (httpx2.TransportError, OSError)
 
 
-def until(what: str, holds: Callable[[], Any], seconds: float = 60, every: float = 0.02) -> Any:
+def until(what: str, holds: Callable[[], Any], seconds: float = 120, every: float = 0.02) -> Any:
     """What `holds` gives as soon as that is true."""
     deadline = time.monotonic() + seconds
     while not (found := holds()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds:g} seconds: {what}")
+            raise AssertionError(f"This did not hold within {seconds:g} seconds: {what}.")
         time.sleep(every)
     return found
+
+
+def answered(reply: httpx2.Response) -> str:
+    """What was asked and answered, for the message of an assertion."""
+    return f"{reply.request.method} {reply.request.url} was answered {reply.status_code} {reply.text[:500]}"
 
 
 class Installation:
@@ -94,7 +99,7 @@ class Installation:
         logs = [self.log(number) for number in range(len(self._processes))]
         return sum(log.read_text(errors="replace").count(text) for log in logs)
 
-    def wait(self, seconds: float = 60) -> None:
+    def wait(self, seconds: float = 120) -> None:
         """Wait until the web process answers, and its database too."""
         until("the server is ready", self.is_ready, seconds, 0.05)
 
@@ -142,7 +147,7 @@ class Installation:
 
     def sql(self, query: str, *args: Any) -> Sequence[asyncpg.Record]:
         async def fetch() -> Sequence[asyncpg.Record]:
-            connection = await asyncpg.connect(self.dsn, timeout=10)
+            connection = await asyncpg.connect(self.dsn, timeout=60)
             try:
                 return await connection.fetch(query, *args)
             finally:
@@ -174,11 +179,11 @@ class Account:
         self.installation = installation
         self.account_id = account_id
         headers = {"Authorization": f"Bearer {token}"}
-        self.http = httpx2.Client(base_url=f"{installation.url}/v3", headers=headers, timeout=30)
+        self.http = httpx2.Client(base_url=f"{installation.url}/v3", headers=headers, timeout=60)
         self.posted: list[str] = []
         """The ids of its activities, in their order."""
 
-    def get(self, path: str, seconds: float = 60, **params: Any) -> Any:
+    def get(self, path: str, seconds: float = 120, **params: Any) -> Any:
         """What GET gives, as soon as it gives something."""
 
         def answer() -> httpx2.Response | None:
@@ -189,13 +194,13 @@ class Account:
             return None
 
         reply = until(f"GET {path} is answered", answer, seconds, 0.05)
-        assert reply.status_code == 200, reply.text
+        assert reply.status_code == 200, f"200 was expected, but {answered(reply)}"
         return reply.json()
 
     def post(self, path: str, **kwargs: Any) -> Any:
         """POST where no answer is expected to fail."""
         reply = self.http.post(path, **kwargs)
-        assert reply.status_code == 201, reply.text
+        assert reply.status_code == 201, f"201 was expected, but {answered(reply)}"
         return reply.json()
 
     def activity(self, kind: str, **kwargs: Any) -> str:
@@ -206,7 +211,7 @@ class Account:
                 reply = self.http.post(f"/activities/{kind}", **kwargs)
                 if reply.status_code == 201:
                     return reply.json()["activity_id"]
-                assert reply.status_code >= 500, reply.text
+                assert reply.status_code >= 500, f"201 or 5xx was expected, but {answered(reply)}"
             # Nobody knows whether it was made: the newest one would be it.
             newest = self.get("/activities", limit=1)["activities"]
             if newest and newest[0]["activity_id"] not in self.posted:

@@ -111,7 +111,7 @@ def superuser(installation: Installation) -> Iterator[Run]:
     """Something that runs statements as PostgreSQL's superuser, on a connection that is there before."""
     with asyncio.Runner() as runner:
         dsn = Cluster(installation.directory).dsn(role="postgres")
-        connection = runner.run(asyncpg.connect(dsn, timeout=10))
+        connection = runner.run(asyncpg.connect(dsn, timeout=60))
         yield lambda statement: runner.run(connection.execute(statement))
         connection.terminate()
 
@@ -218,7 +218,7 @@ def test_an_import_that_does_not_fit_fails_and_what_it_did_stays(
         assert 0 < merged < ROWS
         assert contacts(account) == merged
         assert other.ended(beside)["state"] == "completed"
-    until("nothing of it is left", lambda: not left_over(account), 10)
+    until("nothing of it is left", lambda: not left_over(account))
     recount(installation.sql, account.account_id)
     recount(installation.sql, other.account_id)
     again = account.ended(account.import_file(LINES, list_id))

@@ -20,7 +20,7 @@ LENGTH = 2_000_000_000 if LONG else 64_000_000
 """Of the line, in bytes. No upload may be longer than 2 GB unless a setting says so."""
 MOST_MEMORY = 24 << 20
 """What the server, and the worker, may take more than before: much less than the line."""
-SECONDS = 900 if LONG else 60
+SECONDS = 900 if LONG else 300
 PIECE = secrets.token_hex(50_000).encode()  # so that PostgreSQL cannot make it short
 BOUNDARY = "a-boundary"
 
@@ -100,7 +100,7 @@ def imported(installation: Installation, account: Account, start: bytes, end: by
     print(f"{LENGTH:,} bytes, {sent:.1f} s to send, {time.monotonic() - began:.1f} s in all; {more} more")
     assert max(watch.more.values()) < MOST_MEMORY, more
     parts = "select from upload_part where account_id = $1"
-    until("nothing is left of the upload", lambda: not account.sql(parts), 30)
+    until("nothing is left of the upload", lambda: not account.sql(parts))
     recount(installation.sql, account.account_id)
     return done
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import httpx2
 
-from tests.worker.installation import LONG, UNANSWERED, Installation
+from tests.worker.installation import LONG, UNANSWERED, Installation, until
 
 CLIENTS = 4
 KILLS = 60 if LONG else 4
@@ -23,7 +23,7 @@ class Client:
 
     def __init__(self, installation: Installation, token: str) -> None:
         headers = {"Authorization": f"Bearer {token}"}
-        self.http = httpx2.Client(base_url=installation.url, headers=headers, timeout=10)
+        self.http = httpx2.Client(base_url=installation.url, headers=headers, timeout=30)
         self.answers: dict[str, Any] = {}
         """By address, what was answered at last."""
         self.unsure = 0
@@ -52,6 +52,7 @@ class Client:
 
 
 def test_whatever_is_killed_each_request_is_done_once_and_answered(installation: Installation) -> None:
+    installation.wait()
     account = installation.new_account("repeated")
     token = account.http.headers["Authorization"].removeprefix("Bearer ")
     clients = [Client(installation, token) for _ in range(CLIENTS)]
@@ -67,7 +68,8 @@ def test_whatever_is_killed_each_request_is_done_once_and_answered(installation:
                     installation.kill_server()
                     installation.start()
                 installation.wait()
-            time.sleep(0.3)
+            answered = 20 // CLIENTS
+            until("the clients go on", lambda: all(len(client.answers) > answered for client in clients))
         finally:
             stop.set()
             for one in running:

@@ -25,9 +25,14 @@ Sweep = Callable[..., None]
 
 
 @pytest.fixture
-def sweep(database: Database, portal: BlockingPortal, clock: Clock) -> Sweep:
-    """Sweeps as a worker does at the time of the clock."""
-    return lambda: portal.call(lambda: worker.sweep_all(database, now=clock()))
+def sweep(alice: Api, charlie: Api, database: Database, portal: BlockingPortal, clock: Clock) -> Sweep:
+    """Sweeps the accounts of the test, and not the thousands of all tests, at the time of the clock."""
+
+    async def both() -> None:
+        for api in (alice, charlie):
+            await worker.sweep_account(database, api.account_id, now=clock())
+
+    return lambda: portal.call(both)
 
 
 def imported(api: Api, work: Work, rows: int = 3) -> str:

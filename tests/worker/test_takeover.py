@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +16,8 @@ from everlist.db import Unavailable, open_database
 from tests.core.recount import recount
 from tests.worker.installation import LONG, Account, Installation, until
 
-ROWS = 200_000 if LONG else 40_000
-BOUND = 300 if LONG else 90
+ROWS = 200_000 if LONG else 30_000
+BOUND = 300 if LONG else 180
 _names = count()
 
 
@@ -25,13 +27,28 @@ def account(installation: Installation) -> Account:
     return installation.new_account(f"takeover {next(_names)}")
 
 
-def begun(account: Account) -> tuple[str, str]:
-    """An import of ROWS rows: some are rejected, some superseded. (activity id, list id)"""
-    list_id = account.post("/contact_lists", json={"name": "News"})["list_id"]
+class TooLate(Exception):
+    """The import was past the moment that a test waited for."""
+
+
+def begun(installation: Installation, moment: Callable[[Account, str], bool]) -> tuple[Account, str, str]:
+    """Import ROWS rows, some rejected and some superseded, until `moment`. (account, activity id, list id)
+
+    An import that was past it, since the machine is busy, is followed by another, of another account.
+    """
     rows = [f"p{number}@example.org,N{number}" for number in range(ROWS - 20)]
     rows[100:100] = ["nonsense,X"] * 10
     rows += [f"p{number}@example.org,Last" for number in range(10)]
-    return account.import_file(["email,first_name", *rows], list_id), list_id
+    installation.wait()
+    for _ in range(5):
+        account = installation.new_account(f"takeover {next(_names)}")
+        list_id = account.post("/contact_lists", json={"name": "News"})["list_id"]
+        activity_id = account.import_file(["email,first_name", *rows], list_id)
+        with contextlib.suppress(TooLate):
+            until(f"{moment.__name__} is seen", lambda: moment(account, activity_id))
+            return account, activity_id, list_id
+        account.ended(activity_id, BOUND)
+    raise AssertionError(f"Five imports were past {moment.__name__} before the test saw it.")
 
 
 def exactly(account: Account, activity_id: str, list_id: str) -> None:
@@ -75,52 +92,58 @@ def exactly(account: Account, activity_id: str, list_id: str) -> None:
 
 def reading(account: Account, activity_id: str) -> bool:
     found = account.get(f"/activities/{activity_id}")
-    assert found["percent_done"] < 5, "the file was read before anybody saw it"
+    if found["percent_done"] >= 5:
+        raise TooLate
     return found["state"] == "processing"
 
 
 def merging(account: Account, activity_id: str) -> bool:
     percent = account.percent(activity_id)
-    assert percent <= 90, "the import was over before anybody saw it"
+    if percent > 90:
+        raise TooLate
     return percent >= 10
 
 
-def test_the_worker_is_killed_while_it_merges(installation: Installation, account: Account) -> None:
-    activity_id, list_id = begun(account)
-    until("a part is merged", lambda: merging(account, activity_id))
+def test_the_worker_is_killed_while_it_merges(installation: Installation) -> None:
+    account, activity_id, list_id = begun(installation, merging)
     installation.kill_worker()
     assert account.get(f"/activities/{activity_id}")["state"] == "processing"
     exactly(account, activity_id, list_id)
 
 
-def test_the_worker_is_killed_while_it_reads(installation: Installation, account: Account) -> None:
-    activity_id, list_id = begun(account)
-    until("it is read", lambda: reading(account, activity_id))
+def test_the_worker_is_killed_while_it_reads(installation: Installation) -> None:
+    account, activity_id, list_id = begun(installation, reading)
     installation.kill_worker()
     exactly(account, activity_id, list_id)
 
 
-def test_postgresql_is_killed_while_the_file_is_read(installation: Installation, account: Account) -> None:
-    activity_id, list_id = begun(account)
-    until("it is read", lambda: reading(account, activity_id))
+def test_postgresql_is_killed_while_the_file_is_read(installation: Installation) -> None:
+    account, activity_id, list_id = begun(installation, reading)
     installation.kill_postgresql()
     exactly(account, activity_id, list_id)
 
 
-def test_postgresql_is_killed_while_rows_are_merged(installation: Installation, account: Account) -> None:
+def test_postgresql_is_killed_while_rows_are_merged(installation: Installation) -> None:
     """The rows that wait are not in PostgreSQL's log, and so are read again."""
-    activity_id, list_id = begun(account)
-    until("a part is merged", lambda: merging(account, activity_id))
+    account, activity_id, list_id = begun(installation, merging)
     installation.kill_postgresql()
     exactly(account, activity_id, list_id)
 
 
-def test_the_server_is_killed_while_rows_are_merged(installation: Installation, account: Account) -> None:
-    activity_id, list_id = begun(account)
-    until("a part is merged", lambda: merging(account, activity_id))
+def test_the_server_is_killed_while_rows_are_merged(installation: Installation) -> None:
+    account, activity_id, list_id = begun(installation, merging)
     installation.kill_server()
     installation.start()
     exactly(account, activity_id, list_id)
+
+
+def test_a_killed_server_leaves_no_metrics_in_the_temporary_folder(installation: Installation) -> None:
+    worker = until("there is a worker", installation.worker)
+    folder = Path(worker.environ()["PROMETHEUS_MULTIPROC_DIR"])
+    until("the worker has written its metrics", lambda: list(folder.glob(f"*_{worker.pid}.db")))
+    installation.kill_server()
+    until(f"{folder} is gone", lambda: not folder.exists())
+    installation.start()
 
 
 def test_a_copy_whose_database_dies_ends(installation: Installation) -> None:
@@ -139,7 +162,7 @@ def test_a_copy_whose_database_dies_ends(installation: Installation) -> None:
                 copying = asyncio.create_task(tx.copy_in("copied", ["a"], endless()))
                 await asyncio.sleep(0.3)  # so that the server falls behind
                 installation.kill_postgresql()
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     await copying
         finally:
             await db.close()
@@ -171,7 +194,7 @@ def test_two_workers_share_the_work(installation: Installation, account: Account
     second = events(installation.log(number), "activity ends")
     assert 0 < second < len(made) * 3
     installation._processes[number].terminate()
-    assert installation._processes[number].wait(30) == 0
+    assert installation._processes[number].wait(60) == 0
 
 
 def workers(installation: Installation) -> int:
@@ -189,9 +212,8 @@ def begun_small(account: Account) -> tuple[list[str], str]:
 
 
 @pytest.mark.skipif(not LONG, reason="takes a minute: EVERLIST_LONG=1")
-def test_a_worker_that_slept_finds_its_activity_taken(installation: Installation, account: Account) -> None:
-    activity_id, list_id = begun(account)
-    until("a part is merged", lambda: merging(account, activity_id))
+def test_a_worker_that_slept_finds_its_activity_taken(installation: Installation) -> None:
+    account, activity_id, list_id = begun(installation, merging)
     sleeper = until("there is a worker", installation.worker)
     sleeper.send_signal(signal.SIGSTOP)
     ran_by = "select run_by from activity where account_id = $1 and activity_id = $2"

@@ -399,13 +399,18 @@ async def fold_all(db: Database) -> int:
 
 
 async def sweep_all(db: Database, *, now: datetime) -> None:
+    """Sweep every account."""
+    for account in await accounts.all_accounts(db):
+        await sweep_account(db, account.account_id, now=now)
+
+
+async def sweep_account(db: Database, account_id: UUID, *, now: datetime) -> None:
     """Delete the files of exports that have expired, uploads that never ended, and what activities have kept."""
     a_day_ago = now - timedelta(days=1)
-    for account in await accounts.all_accounts(db):
-        await exports.sweep(db, account.account_id, before=a_day_ago - exports.KEPT)
-        await upload.sweep(db, account.account_id, before=a_day_ago)
-        await idempotency.sweep(db, account.account_id, before=now - idempotency.KEPT)
-        await activities.sweep(db, account.account_id, now=now)
+    await exports.sweep(db, account_id, before=a_day_ago - exports.KEPT)
+    await upload.sweep(db, account_id, before=a_day_ago)
+    await idempotency.sweep(db, account_id, before=now - idempotency.KEPT)
+    await activities.sweep(db, account_id, now=now)
 
 
 def _now() -> datetime:
