@@ -29,7 +29,41 @@ from everlist.errors import Invalid, NotFound
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from everlist.core.act import Act
     from everlist.db import Queries, Transaction
+
+
+async def add(tx: Transaction, account_id: UUID, change: int, *, first_this_month: int, act: Act) -> None:
+    """Add to the number of active contacts.
+
+    `first_this_month` is how many became active that had not been so before in this month.
+    """
+    if change or first_this_month:
+        await tx.execute(
+            """
+            insert into active_delta (account_id, at, change, first_this_month, operation, request_id, activity_id)
+            values ($1, $2, $3, $4, $5, $6, $7)
+            """,
+            account_id,
+            act.now,
+            change,
+            first_this_month,
+            act.operation,
+            act.request_id,
+            act.activity_id,
+        )
+
+
+async def month_began(db: Queries, account_id: UUID, *, now: datetime) -> datetime:
+    """Return when the month of `now` began in the account's time zone."""
+    return await db.value(
+        """
+        select date_trunc('month', $2::timestamptz at time zone time_zone) at time zone time_zone
+        from account where account_id = $1
+        """,
+        account_id,
+        now,
+    )
 
 
 class Day(msgspec.Struct, frozen=True):
