@@ -10,6 +10,7 @@ import msgspec
 
 from everlist.core import counters
 from everlist.core.consent import MAILABLE, PENDING, PERMISSIONS, UNSUBSCRIBED
+from everlist.core.contacts.columns import CORE, names
 from everlist.core.contacts.filters import ContactFilter, conditions, followed_time, parameter
 from everlist.core.contacts.model import Contact, Note, Phone, SmsChannel, StreetAddress
 from everlist.core.custom_fields import Value
@@ -22,15 +23,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from everlist.db import Queries, Row
-
-CORE: LiteralString = (
-    "c.contact_id, c.created_at, c.updated_at, c.deleted_at, c.create_source, c.update_source,"
-    " c.first_name, c.last_name, c.job_title, c.company_name, c.birthday_month, c.birthday_day, c.anniversary,"
-    " c.email, c.email_key, c.email_created_at, c.email_updated_at, c.permission, c.opt_in_source, c.opt_in_at,"
-    " c.opt_out_source, c.opt_out_at, c.opt_out_reason, c.confirmed_at"
-)
-"""The columns of Contact up to its sub-resources, in its order."""
-_CORE_COLUMNS = 24
 
 _LIST_IDS: LiteralString = (
     "array(select m.list_id from list_membership m where m.account_id = c.account_id"
@@ -61,7 +53,7 @@ _DECODERS = tuple(
             msgspec.json.Decoder(tuple[Note, ...]).decode,
             msgspec.json.Decoder(SmsChannel).decode,
         ),
-        _CORE_COLUMNS,
+        len(CORE),
     )
 )
 """Where a row has JSON, and what reads it."""
@@ -70,7 +62,7 @@ _DECODERS = tuple(
 @cache
 def columns(include: frozenset[str]) -> LiteralString:
     """What to select of `contact c` for contact_of, with the sub-resources in `include`."""
-    sql = CORE
+    sql = names(CORE, "c.")
     for name, expression in _INCLUDED:
         sql += ", " + (expression if name in include else "null")
     return sql
