@@ -24,7 +24,7 @@ from bench.report import Line, note
 from everlist.core import activities, usage
 from everlist.core.act import Act
 from everlist.core.activities import Job
-from everlist.core.contacts.apply import CONSEQUENCES
+from everlist.core.contacts.chain import CONSEQUENCES
 from everlist.core.imports import merge
 from everlist.core.imports.job import ANALYZED, CHUNK, analyze, read_rows
 from everlist.core.installation import Installation

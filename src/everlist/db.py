@@ -85,6 +85,10 @@ class Transaction:
         """Run a statement for its effect; the command tag, such as `UPDATE 3`."""
         return await self._connection.execute(sql, *args)
 
+    async def execute_many(self, sql: LiteralString, rows: Sequence[Sequence[Any]]) -> None:
+        """Run a statement once for each row of arguments, sent together."""
+        await self._connection.executemany(sql, rows)
+
     async def copy_in(
         self, table: LiteralString, columns: Sequence[LiteralString], source: AsyncIterable[bytes]
     ) -> int:

@@ -193,7 +193,7 @@ class _Maker:
         place = self.random.choice(_PLACES)
         phone = f"+1312555{self.random.randrange(10000):04}"
         street = f"{self.random.randrange(1, 990)} {self.random.choice(_LAST)} Street"
-        sms_number, channel = self._sms(source, second) if roll() < 0.15 else (None, None)
+        channel = self._sms(second, source) if roll() < 0.15 else None
         has_birthday = roll() < 0.3
         contact = Contact(
             contact_id=new_id(),
@@ -240,14 +240,12 @@ class _Maker:
             if channel
             else None
         )
-        return contacts.Change(
-            contact, source, sms_number, lists_added=list_ids, tags_added=tag_ids, sms_details=details
-        )
+        return contacts.Change(None, contact, source, details)
 
-    def _sms(self, source: str, second: datetime) -> tuple[str, SmsChannel]:
+    def _sms(self, second: datetime, source: str) -> SmsChannel:
         national = f"312{self.random.randrange(2000000, 9999999)}"
         given = SmsConsent("explicit", "promotional_sms", second, second, opt_in_date=second)
-        return "1" + national, SmsChannel(new_id(), national, "1", "US", source, (given,))
+        return SmsChannel(new_id(), national, "1", "US", source, (given,))
 
     def _values(self) -> dict[str, Value]:
         roll, pick = self.random.random, self.random.choice
@@ -272,7 +270,7 @@ class _Maker:
         before = change.after
         source = "Contact" if self.random.random() < 0.8 else "Account"
         if before.consent is None:
-            return contacts.Change(before, source, change.sms_number)
+            return contacts.Change(before, before, source)
         after = consent.changed(
             before.consent,
             source,
@@ -283,12 +281,9 @@ class _Maker:
         moved = msgspec.structs.replace(
             before, updated_at=at, update_source=source, email_updated_at=at, **msgspec.structs.asdict(after)
         )
-        return contacts.Change(moved, source, change.sms_number)
+        return contacts.Change(before, moved, source)
 
     def _deleted(self, change: contacts.Change, at: datetime) -> contacts.Change:
         before = change.after
-        list_ids = list(before.list_ids or ())
         after = msgspec.structs.replace(before, updated_at=at, deleted_at=at, list_ids=())
-        return contacts.Change(
-            after, "Account", change.sms_number, lists_removed=list_ids, deleted_list_ids=list_ids
-        )
+        return contacts.Change(before, after, "Account")

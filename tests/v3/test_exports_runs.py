@@ -42,7 +42,7 @@ def grow(database: Database, portal: BlockingPortal, account_id: UUID, count: in
             None, address, address, act.now, act.now, "implicit", "Account", act.now, None, None, None, None, None,
             *rest[:6],
         )  # fmt: skip
-        return contacts.Change(contact, "Account")
+        return contacts.Change(None, contact, "Account")
 
     for start in range(0, count, 500):
         changes = [change(number) for number in range(start, min(start + 500, count))]

@@ -19,7 +19,7 @@ import msgspec
 
 from everlist.core import contacts, custom_fields, lists, tags, undo
 from everlist.core.activities import Activity, Job, Progress
-from everlist.core.contacts.apply import DELETED, Edit, edit
+from everlist.core.contacts.edit import DELETED, Edit, edit
 from everlist.core.contacts.filters import ContactFilter
 from everlist.core.contacts.model import MAX_LISTS, MAX_TAGS
 from everlist.core.contacts.select import Chosen, choose
@@ -82,45 +82,49 @@ Run = Callable[[Job], Awaitable[Progress]]
 
 async def contact_delete(job: Job) -> Progress:
     """Hide contacts and take them off their lists."""
-    return await _for_contacts(job, DELETED, lambda _one, _ids: "updated")
+    return await _for_contacts(job, lambda _ids: DELETED, lambda _contact, _ids: "updated")
 
 
 async def add_list_memberships(job: Job) -> Progress:
     """Put contacts on lists. Unsubscribed ones are held back; named ones that are deleted come back."""
 
-    def outcome(one: Chosen, ids: frozenset[UUID]) -> str:
-        if one.permission == "unsubscribed":
+    def outcome(contact: Chosen, list_ids: frozenset[UUID]) -> str:
+        if contact.permission == "unsubscribed":
             return "held_back"
-        if len(one.list_ids | ids) > MAX_LISTS:
+        if len(list_ids.union(contact.list_ids)) > MAX_LISTS:
             return "rejected"
-        return "unchanged" if ids <= one.list_ids and not (one.deleted and ids) else "updated"
+        comes_back = contact.deleted_at is not None and list_ids
+        return "unchanged" if list_ids.issubset(contact.list_ids) and not comes_back else "updated"
 
-    joined = Edit(deleted_at="null::timestamptz", lists_added="$9::uuid[]")
-    return await _for_contacts(job, joined, outcome, with_deleted=True)
+    return await _for_contacts(job, lambda ids: Edit(revive=True, join=ids), outcome, with_deleted=True)
 
 
 async def remove_list_memberships(job: Job) -> Progress:
     """Take contacts off lists."""
-    left = Edit(lists_removed="$9::uuid[]")
-    return await _for_contacts(job, left, lambda one, ids: "updated" if ids & one.list_ids else "unchanged")
+    return await _for_contacts(
+        job,
+        lambda ids: Edit(leave=ids),
+        lambda contact, ids: "unchanged" if ids.isdisjoint(contact.list_ids) else "updated",
+    )
 
 
 async def contacts_taggings_add(job: Job) -> Progress:
     """Tag contacts."""
 
-    def outcome(one: Chosen, ids: frozenset[UUID]) -> str:
-        if len(one.tag_ids | ids) > MAX_TAGS:
+    def outcome(contact: Chosen, tag_ids: frozenset[UUID]) -> str:
+        if len(tag_ids.union(contact.tag_ids)) > MAX_TAGS:
             return "rejected"
-        return "unchanged" if ids <= one.tag_ids else "updated"
+        return "unchanged" if tag_ids.issubset(contact.tag_ids) else "updated"
 
-    return await _for_contacts(job, Edit(tags_added="$9::uuid[]"), outcome)
+    return await _for_contacts(job, lambda ids: Edit(tag=ids), outcome)
 
 
 async def contacts_taggings_remove(job: Job) -> Progress:
     """Take tags off contacts."""
-    untagged = Edit(tags_removed="$9::uuid[]")
     return await _for_contacts(
-        job, untagged, lambda one, ids: "updated" if ids & one.tag_ids else "unchanged"
+        job,
+        lambda ids: Edit(untag=ids),
+        lambda contact, ids: "unchanged" if ids.isdisjoint(contact.tag_ids) else "updated",
     )
 
 
@@ -132,7 +136,7 @@ _REJECTED = {
 
 async def _for_contacts(
     job: Job,
-    what: Edit,
+    what: Callable[[tuple[UUID, ...]], Edit],
     outcome: Callable[[Chosen, frozenset[UUID]], str],
     *,
     with_deleted: bool = False,
@@ -147,18 +151,17 @@ async def _for_contacts(
     live = await _live_ids(tx, activity, request.ids)
     chunk = await choose(tx, activity.account_id, wanted, after=UUID(after) if after else None, limit=CHUNK)
     chosen = chunk.contacts
-    by_outcome: dict[str, list[UUID]] = {}
-    for one in chosen:
-        by_outcome.setdefault(outcome(one, live), []).append(one.contact_id)
-    args = (sorted(live),) if request.ids else ()
-    await edit(tx, activity.account_id, by_outcome.get("updated", ()), what, job.act, *args)
+    by_outcome: dict[str, list[Chosen]] = {}
+    for contact in chosen:
+        by_outcome.setdefault(outcome(contact, live), []).append(contact)
+    await edit(tx, activity.account_id, by_outcome.get("updated", ()), what(tuple(sorted(live))), job.act)
     seen = activity.counts.get("items_completed_count", 0) + len(chosen)
-    counts = {name: len(ids) for name, ids in by_outcome.items()}
+    counts = {name: len(found) for name, found in by_outcome.items()}
     counts["items_completed_count"] = len(chosen)
     if begun is None:
         counts["items_total_count"] = total
     reason = _REJECTED.get(activity.kind, "")
-    errors = [f"{contact_id}: {reason}" for contact_id in by_outcome.get("rejected", ())]
+    errors = [f"{contact.contact_id}: {reason}" for contact in by_outcome.get("rejected", ())]
     if begun is None:
         errors += [f"{gone}: no such id any more" for gone in sorted(set(request.ids) - live)]
     return Progress(
@@ -180,7 +183,7 @@ async def _live_ids(tx: Transaction, activity: Activity, ids: tuple[UUID, ...]) 
 async def list_delete(job: Job) -> Progress:
     """Delete lists: first their memberships, chunk by chunk, at last the lists. No contact is deleted."""
     ids = msgspec.convert(job.activity.request, Whole).ids
-    stripped = Edit(lists_removed="$9::uuid[]")
+    stripped = Edit(leave=ids)
 
     async def last() -> dict[str, int]:
         await undo.keep_definitions(job, "contact_list", ids)
@@ -193,7 +196,7 @@ async def list_delete(job: Job) -> Progress:
 async def contacts_tags_delete(job: Job) -> Progress:
     """Delete tags: first from the contacts, deleted ones included, at last the tags themselves."""
     ids = msgspec.convert(job.activity.request, Whole).ids
-    stripped = Edit(tags_removed="$9::uuid[]")
+    stripped = Edit(untag=ids)
     wanted = ContactFilter(frozenset({"all"}), tag_ids=ids)
 
     async def last() -> dict[str, int]:
@@ -207,7 +210,7 @@ async def contacts_tags_delete(job: Job) -> Progress:
 async def custom_fields_delete(job: Job) -> Progress:
     """Delete custom fields: first their values, chunk by chunk, at last the definitions."""
     ids = msgspec.convert(job.activity.request, Whole).ids
-    stripped = Edit(custom_fields="c.custom_fields - $9::uuid[]::text[]")
+    stripped = Edit(remove_fields=ids)
     wanted = ContactFilter(frozenset({"all"}), custom_field_ids=ids)
 
     async def last() -> dict[str, int]:
@@ -240,7 +243,7 @@ async def _strip(
         await lock(tx, activity.account_id, ids)
     chunk = await choose(tx, activity.account_id, wanted, after=None, limit=None if final else CHUNK)
     chosen = chunk.contacts
-    await edit(tx, activity.account_id, [one.contact_id for one in chosen], what, job.act, list(ids))
+    await edit(tx, activity.account_id, chosen, what, job.act)
     counts = {"contacts_count": len(chosen)}
     if final:
         counts |= await last()

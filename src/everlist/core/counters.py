@@ -9,10 +9,10 @@ Names: `contacts.<permission>` (not deleted; `none` for contacts without an addr
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING, LiteralString
+from typing import TYPE_CHECKING
 
 from everlist.core.ids import NO_ID
+from everlist.core.values import FEW, values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,30 +21,16 @@ if TYPE_CHECKING:
     from everlist.db import Queries, Transaction
 
 
-_FEW = 8
-"""Up to this many rows an INSERT with VALUES is used: on Citus it goes straight to the account's shard."""
-
-
-@cache
-def _insert_few(number: int) -> LiteralString:
-    """Return the INSERT of so many differences: $1 is the account, then name, subject and difference of each."""
-    rows = ", ".join(f"($1, {name}, {subject}, {change})" for name, subject, change in _PLACES[:number])
-    return "insert into counter_delta (account_id, name, subject, change) values " + rows
-
-
-_PLACES: tuple[tuple[LiteralString, LiteralString, LiteralString], ...] = (
-    *(("$2", "$3", "$4"), ("$5", "$6", "$7"), ("$8", "$9", "$10"), ("$11", "$12", "$13")),
-    *(("$14", "$15", "$16"), ("$17", "$18", "$19"), ("$20", "$21", "$22"), ("$23", "$24", "$25")),
-)
-
-
 async def add(tx: Transaction, account_id: UUID, differences: Sequence[tuple[str, UUID, int]]) -> None:
     """Add differences to the account's counters: (name, subject, difference) of each."""
     if not differences:
         return
-    if len(differences) <= _FEW:
-        values = [value for difference in differences for value in difference]
-        await tx.execute(_insert_few(len(differences)), account_id, *values)
+    if len(differences) <= FEW:
+        rows = values(len(differences), shared=1, own=3)
+        flat = [value for difference in differences for value in difference]
+        await tx.execute(
+            "insert into counter_delta (account_id, name, subject, change) values " + rows, account_id, *flat
+        )
         return
     names, subjects, changes = zip(*differences, strict=True)
     await tx.execute(

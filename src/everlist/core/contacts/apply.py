@@ -1,13 +1,9 @@
-"""The one statement that changes contacts.
+"""Write one contact, and everything that follows from the difference between before and after.
 
-It takes a set of changes, each the contact as it shall be, and in one transaction writes the rows, their
-memberships and taggings, and everything that follows from the difference between before and after: the
-consent events, the differences of the counters, and the move of the number of active contacts. What
-follows is derived here and nowhere else, so no operation can forget it.
-
-Callers hold the lock of every existing contact they change (write.locked). All parts of the statement see
-the rows as they were before it. No part joins two intermediate results, of whose size the planner knows
-nothing: `in (select …)` is always a hash.
+One statement a table: the contact, its memberships and taggings, the consent ledger, the counters, the number of
+active contacts. What follows is derived here from the two states, so no operation can forget it. A statement
+that has nothing to write is not sent. Callers hold the lock of every existing contact that they change
+(select.locked). Sets of contacts that change alike go through edit.py.
 """
 
 from __future__ import annotations
@@ -17,389 +13,191 @@ from uuid import UUID
 
 import msgspec
 
-from everlist.core.act import Act
-from everlist.core.contacts.columns import (
-    EMAIL,
-    PROPERTIES,
-    SMS,
-    SUBRESOURCES,
-    WRITTEN,
-    assignments,
-    names,
-    typed,
-)
+from everlist.core import counters, usage
+from everlist.core.contacts import ledger
+from everlist.core.contacts.columns import UPDATED, WRITTEN, names, parameter_assignments, parameters
+from everlist.core.contacts.consequences import Move, State, consequences
 from everlist.core.contacts.model import Contact
-from everlist.core.ids import NO_ID
+from everlist.core.values import FEW, values
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from everlist.core.act import Act
     from everlist.db import Transaction
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A contact as it shall be, and what it joins and leaves."""
+    """A contact before and after; lists and tags included."""
 
+    before: Contact | None
+    """As it was read under its lock; None for a new contact."""
     after: Contact
     source: str
-    sms_number: str | None = None
-    """The key of after.sms_channel."""
-    lists_added: Sequence[UUID] = ()
-    lists_removed: Sequence[UUID] = ()
-    tags_added: Sequence[UUID] = ()
-    tags_removed: Sequence[UUID] = ()
-    deleted_list_ids: Sequence[UUID] | None = None
+    """Who acts: Contact or Account."""
     sms_details: dict[str, Any] | None = None
-    row_number: int | None = None
-
-
-_CHANGED: LiteralString = (
-    """
-with changed as materialized (
-    select * from jsonb_to_recordset($4::jsonb) as changed ("""
-    + typed(WRITTEN)
-    + """,
-        lists_added uuid[], lists_removed uuid[], tags_added uuid[], tags_removed uuid[],
-        source text, sms_details jsonb, row_number integer)
-),"""
-)
-
-
-class Edit(msgspec.Struct, frozen=True):
-    """What a set of contacts becomes: SQL expressions over `contact c`, and over $9, $10… for their arguments."""
-
-    deleted_at: LiteralString | None = None
-    lists_added: LiteralString | None = None
-    lists_removed: LiteralString | None = None
-    tags_added: LiteralString | None = None
-    tags_removed: LiteralString | None = None
-    custom_fields: LiteralString | None = None
-
-
-_NO_IDS: LiteralString = "'{}'::uuid[]"
-_LISTS_OF_C: LiteralString = "select m.list_id from list_membership m where m.account_id = c.account_id and m.contact_id = c.contact_id"
-_TAGS_OF_C: LiteralString = (
-    "select t.tag_id from tagging t where t.account_id = c.account_id and t.contact_id = c.contact_id"
-)
-
-DELETED = Edit(deleted_at="$2::timestamptz", lists_removed="array(" + _LISTS_OF_C + " order by m.list_id)")
-"""Hidden, and on no list."""
-
-
-def _edited(edit: Edit) -> LiteralString:
-    return (
-        """
-with changed as materialized (
-    select
-        c.contact_id, c.created_at, $2::timestamptz as updated_at, e.deleted_at,
-        case when c.deleted_at is null then e.lists_removed end as deleted_list_ids,
-        c.create_source, 'Account' as update_source, """
-        + names((*PROPERTIES, *EMAIL, *SMS), "c.")
-        + """,
-        e.custom_fields, c.phone_numbers, c.street_addresses, c.notes,
-        e.lists_added, e.lists_removed, e.tags_added, e.tags_removed,
-        'Account' as source, null::jsonb as sms_details, null::integer as row_number,
-        jsonb_strip_nulls(jsonb_build_object("""
-        + _image(edit)
-        + """)) as image
-    from contact c cross join lateral (
-        select """
-        + (edit.deleted_at or "c.deleted_at")
-        + " as deleted_at, "
-        + (edit.custom_fields or "c.custom_fields")
-        + " as custom_fields, "
-        + (edit.lists_added or _NO_IDS)
-        + " as lists_added, "
-        + (edit.lists_removed or _NO_IDS)
-        + " as lists_removed, "
-        + (edit.tags_added or _NO_IDS)
-        + " as tags_added, "
-        + (edit.tags_removed or _NO_IDS)
-        + """ as tags_removed
-        offset 0
-    ) e
-    where c.account_id = $1 and c.contact_id = any($4::uuid[])
-),"""
-    )
-
-
-def _image(edit: Edit) -> LiteralString:
-    """What undo needs of a contact that is edited, in the form that core/undo describes."""
-    parts: LiteralString = ""
-    if edit.deleted_at:
-        parts += """, 'columns', case when c.deleted_at is distinct from e.deleted_at then jsonb_build_object(
-            'deletion', jsonb_build_array(
-                jsonb_build_object('deleted_at', c.deleted_at, 'deleted_list_ids', c.deleted_list_ids),
-                jsonb_build_object('deleted_at', e.deleted_at))) end"""
-    if edit.custom_fields:
-        parts += """, 'fields', (
-            select jsonb_object_agg(k, jsonb_build_array(c.custom_fields -> k, e.custom_fields -> k))
-            from jsonb_object_keys(c.custom_fields || e.custom_fields) k
-            where c.custom_fields -> k is distinct from e.custom_fields -> k)"""
-    if edit.lists_added:
-        parts += ", 'joined', nullif(array(select unnest(e.lists_added) except " + _LISTS_OF_C + "), '{}')"
-    if edit.lists_removed:
-        parts += ", 'left', nullif(array(select unnest(e.lists_removed) intersect " + _LISTS_OF_C + "), '{}')"
-    if edit.tags_added:
-        parts += ", 'tagged', nullif(array(select unnest(e.tags_added) except " + _TAGS_OF_C + "), '{}')"
-    if edit.tags_removed:
-        parts += (
-            ", 'untagged', nullif(array(select unnest(e.tags_removed) intersect " + _TAGS_OF_C + "), '{}')"
-        )
-    return parts.removeprefix(", ")
-
-
-_MOVED: LiteralString = """
-moved as materialized (  -- what each contact was, and what it becomes
-    select
-        n.*,
-        b.contact_id is not null as existed,
-        b.permission as permission_before,
-        b.email_key as email_key_before,
-        b.opt_out_source as opted_out_by,
-        b.sms_permission as sms_permission_before,
-        b.sms_number as sms_number_before,
-        b.sms_channel #>> '{sms_channel_consents,0,opt_out_source}' as sms_opted_out_by,
-        b.last_active_at as last_active_before,
-        (b.contact_id is not null and b.deleted_at is null)::int as live_before,
-        (n.deleted_at is null)::int as live_after,
-        (b.contact_id is not null and b.deleted_at is not null)::int as deleted_before,
-        coalesce(b.deleted_at is null and b.permission in ('explicit', 'implicit'), false)::int as active_before,
-        coalesce(n.deleted_at is null and n.permission in ('explicit', 'implicit'), false)::int as active_after,
-        (b.deleted_at is null and b.sms_number is not null)::int as sms_before,
-        (n.deleted_at is null and n.sms_number is not null)::int as sms_after
-    from changed n
-    left join contact b on b.account_id = $1 and b.contact_id = n.contact_id
-),"""
-
-_IMAGED: LiteralString = """
-imaged as (
-    insert into before_image (account_id, activity_id, created, changed, made_at, addresses)
-    select $1, $8, coalesce(array_agg(contact_id) filter (where not existed), '{}'),
-        coalesce(jsonb_agg(image || jsonb_build_object('contact_id', contact_id)) filter (where existed), '[]'),
-        $2::timestamptz,
-        coalesce(bool_or(image -> 'columns' ?| '{address,sms}'), false)
-    from moved having count(*) > 0
-),"""
-
-_WRITTEN: LiteralString = (
-    """
-inserted as (
-    insert into contact (account_id, """
-    + names(WRITTEN)
-    + """)
-    select $1::uuid, """
-    + names(WRITTEN)
-    + """
-    from moved
-    where not existed
-),
-updated as (
-    update contact c set
-        updated_at = n.updated_at, deleted_at = n.deleted_at,
-        deleted_list_ids = case when n.deleted_at is not null then coalesce(n.deleted_list_ids, c.deleted_list_ids) end,
-        update_source = n.update_source, """
-    + assignments((*PROPERTIES, *EMAIL))
-    + """,
-        last_active_at = case when n.active_before > n.active_after then $2::timestamptz else n.last_active_before end, """
-    + assignments((*SMS, *SUBRESOURCES))
-    + """
-    from moved n
-    where c.account_id = $1 and c.contact_id = n.contact_id and n.existed
-),
-left_lists as (
-    delete from list_membership m
-    using (select contact_id, unnest(lists_removed) as list_id from moved) r
-    where m.account_id = $1 and m.contact_id = r.contact_id and m.list_id = r.list_id
-    returning m.contact_id, m.list_id
-),
-joined_lists as (
-    insert into list_membership (account_id, contact_id, list_id, created_at)
-    select $1::uuid, contact_id, unnest(lists_added), $2::timestamptz from moved
-    on conflict do nothing
-    returning contact_id, list_id
-),
-left_tags as (
-    delete from tagging t
-    using (select contact_id, unnest(tags_removed) as tag_id from moved) r
-    where t.account_id = $1 and t.contact_id = r.contact_id and t.tag_id = r.tag_id
-    returning t.contact_id, t.tag_id
-),
-joined_tags as (
-    insert into tagging (account_id, contact_id, tag_id, created_at)
-    select $1::uuid, contact_id, unnest(tags_added), $2::timestamptz from moved
-    on conflict do nothing
-    returning contact_id, tag_id
-),
-active_before as (select contact_id from moved where active_before = 1),
-active_after as (select contact_id from moved where active_after = 1),
-sms_before as (select contact_id from moved where sms_before = 1),
-sms_after as (select contact_id from moved where sms_after = 1),
-live_before as (select contact_id from moved where live_before = 1),
-live_after as (select contact_id from moved where live_after = 1),
-memberships as (  -- every membership that is or was, as the counters see it before and after
-    select list_id, 0 as was, 1 as becomes,
-        0 as active_before, (contact_id in (select contact_id from active_after))::int as active_after,
-        0 as sms_before, (contact_id in (select contact_id from sms_after))::int as sms_after
-    from joined_lists
-    union all
-    select list_id, 1, 0, (contact_id in (select contact_id from active_before))::int, 0,
-        (contact_id in (select contact_id from sms_before))::int, 0
-    from left_lists
-    union all
-    select m.list_id, 1, 1, n.active_before, n.active_after, n.sms_before, n.sms_after
-    from moved n cross join lateral (  -- offset 0: look up the few that flip, never scan them all
-        select m.list_id from list_membership m where m.account_id = $1 and m.contact_id = n.contact_id offset 0
-    ) m
-    where n.existed and (n.active_before, n.sms_before) <> (n.active_after, n.sms_after)
-        and m.list_id <> all(n.lists_removed)
-),
-taggings as (
-    select tag_id, 0 as live_before, (contact_id in (select contact_id from live_after))::int as live_after
-    from joined_tags
-    union all
-    select tag_id, (contact_id in (select contact_id from live_before))::int, 0 from left_tags
-    union all
-    select t.tag_id, n.live_before, n.live_after
-    from moved n cross join lateral (
-        select t.tag_id from tagging t where t.account_id = $1 and t.contact_id = n.contact_id offset 0
-    ) t
-    where n.existed and n.live_before <> n.live_after and t.tag_id <> all(n.tags_removed)
-),
-counted as (
-    insert into counter_delta (account_id, name, subject, change)
-    select $1::uuid, name, subject, sum(change)
-    from (  -- sums of sums: no name is made for every row
-        select 'contacts.' || coalesce(permission_before, 'none') as name, $3::uuid as subject,
-            -sum(live_before) as change
-        from moved group by permission_before
-        union all
-        select 'contacts.' || coalesce(permission, 'none'), $3::uuid, sum(live_after) from moved group by permission
-        union all
-        select 'contacts.deleted', $3::uuid, sum((1 - live_after) - deleted_before) from moved
-        union all
-        select d.name, m.list_id, d.change
-        from (
-            select list_id, sum(becomes - was) as members, sum(active_after - active_before) as active,
-                sum(sms_after - sms_before) as sms
-            from memberships group by list_id
-        ) m cross join lateral (
-            values ('list.members', m.members), ('list.active', m.active), ('list.sms', m.sms)) d (name, change)
-        union all
-        select 'tag.contacts', tag_id, sum(live_after - live_before) from taggings group by tag_id
-    ) differences
-    group by name, subject
-    having sum(change) <> 0
-),
-metered as (
-    insert into active_delta (account_id, at, change, first_this_month, operation, request_id, activity_id)
-    select $1::uuid, $2::timestamptz, sum(active_after - active_before), count(*) filter (where fresh),
-        $5::text, $6::text, $8::uuid
-    from (
-        select active_before, active_after,
-            active_after > active_before and (last_active_before is null or last_active_before < m.began) as fresh
-        from moved, (
-            select date_trunc('month', $2::timestamptz at time zone a.time_zone) at time zone a.time_zone as began
-            from account a where a.account_id = $1
-        ) m
-    ) flips
-    having sum(active_after - active_before) <> 0 or count(*) filter (where fresh) > 0
-),
-ledger as (
-insert into consent_event (
-    account_id, contact_id, at, channel, action, permission_before, permission_after, opted_out_by, source,
-    reason, details, operation, request_id, token_id, activity_id, row_number)
-select
-    $1::uuid, contact_id, $2::timestamptz, 'email',
-    case
-        when not existed then 'created'
-        when live_before > live_after then 'deleted'
-        when live_before < live_after then 'restored'
-        when email_key is distinct from email_key_before then 'readdressed'
-        else 'changed'
-    end,
-    permission_before, permission, opted_out_by, source, opt_out_reason, null::jsonb,
-    $5::text, $6::text, $7::uuid, $8::uuid, row_number
-from moved
-where case when existed
-    then (permission_before, live_before, email_key_before, opted_out_by)
-        is distinct from (permission, live_after, email_key, opt_out_source)
-    else permission is not null end
-union all
-select
-    $1::uuid, contact_id, $2::timestamptz, 'sms', case when sms_number_before is null then 'created' else 'changed' end,
-    sms_permission_before, sms_permission, sms_opted_out_by, source, null, sms_details,
-    $5::text, $6::text, $7::uuid, $8::uuid, row_number
-from moved
-where (sms_permission_before, sms_number_before, sms_opted_out_by) is distinct from
-    (sms_permission, sms_number, sms_channel #>> '{sms_channel_consents,0,opt_out_source}')
-)"""
-)
-
-CONSEQUENCES: LiteralString = _MOVED + _IMAGED + _WRITTEN
-"""What follows from a CTE `changed` in an activity: CTEs, to which a final statement is added. Parameters: $1
-account, $2 now, $3 NO_ID, $5 operation, $6 request id, $7 token id, $8 activity id; $4 and $9 on are the caller's."""
-
-_NOTHING: LiteralString = " select"
+    """What the ledger keeps of a change of the SMS consent."""
 
 
 async def apply(tx: Transaction, account_id: UUID, changes: Sequence[Change], act: Act) -> None:
     """Make the changes. Raises asyncpg.UniqueViolationError where another contact holds an address."""
-    if changes:
-        await tx.execute(
-            _CHANGED + _MOVED + _WRITTEN + _NOTHING,
-            account_id,
-            act.now,
-            NO_ID,
-            msgspec.json.encode([_recordset_row(change) for change in changes]).decode(),
-            act.operation,
-            act.request_id,
-            act.token_id,
-            act.activity_id,
-        )
+    if not changes:
+        return
+    moves = [await _move(tx, account_id, change, act) for change in changes]
+    await _write_contacts(tx, account_id, changes, act)
+    await _write_lists_and_tags(tx, account_id, changes, moves, act)
+    events = [event for change in changes for event in _events(change)]
+    await ledger.append(tx, account_id, events, act)
+    total = consequences(moves)
+    await counters.add(tx, account_id, total.differences())
+    await usage.add(tx, account_id, total.active, first_this_month=total.first_this_month, act=act)
 
 
-async def edit(
-    tx: Transaction, account_id: UUID, contact_ids: Sequence[UUID], what: Edit, act: Act, *args: object
-) -> None:
-    """Change every contact of `contact_ids`, which the caller has locked, alike; `args` are $9 and on.
-
-    `act` names an activity, which keeps what the contacts were.
-    """
-    if contact_ids:
-        await tx.execute(
-            _edited(what) + CONSEQUENCES + _NOTHING,
-            account_id,
-            act.now,
-            NO_ID,
-            list(contact_ids),
-            act.operation,
-            act.request_id,
-            act.token_id,
-            act.activity_id,
-            *args,
-        )
+def _events(change: Change) -> list[ledger.Event]:
+    return ledger.events(change.before, change.after, source=change.source, sms_details=change.sms_details)
 
 
-def _recordset_row(change: Change) -> dict[str, Any]:
-    contact = change.after
-    row = msgspec.structs.asdict(contact)
-    channel = contact.sms_channel
-    row.update(
-        deleted_list_ids=change.deleted_list_ids,
-        sms_number=change.sms_number,
-        sms_permission=channel.sms_channel_consents[0].sms_consent_permission if channel else None,
-        custom_fields=contact.custom_fields or {},
-        phone_numbers=contact.phone_numbers or (),
-        street_addresses=contact.street_addresses or (),
-        notes=contact.notes or (),
-        lists_added=change.lists_added,
-        lists_removed=change.lists_removed,
-        tags_added=change.tags_added,
-        tags_removed=change.tags_removed,
-        source=change.source,
-        sms_details=change.sms_details,
-        row_number=change.row_number,
+async def _move(tx: Transaction, account_id: UUID, change: Change, act: Act) -> Move:
+    before, after = change.before, change.after
+    lists_before = frozenset(before.list_ids or ()) if before else frozenset[UUID]()
+    tags_before = frozenset(before.tag_ids or ()) if before else frozenset[UUID]()
+    lists_after, tags_after = frozenset(after.list_ids or ()), frozenset(after.tag_ids or ())
+    state_before, state_after = state_of(before) if before else None, state_of(after)
+    first_this_month = state_after.active
+    if before is not None and state_before is not None and state_after.active and not state_before.active:
+        first_this_month = await _first_this_month(tx, account_id, before.contact_id, act)
+    return Move(
+        state_before,
+        state_after,
+        lists_joined=sorted(lists_after - lists_before),
+        lists_left=sorted(lists_before - lists_after),
+        lists_kept=sorted(lists_before & lists_after),
+        tags_added=sorted(tags_after - tags_before),
+        tags_removed=sorted(tags_before - tags_after),
+        tags_kept=sorted(tags_before & tags_after),
+        first_this_month=first_this_month,
     )
-    del row["list_ids"], row["tag_ids"]
-    return row
+
+
+def state_of(contact: Contact) -> State:
+    """Return what counters and the meter see of a contact."""
+    return State(contact.permission, contact.deleted_at is not None, contact.sms_channel is not None)
+
+
+async def _first_this_month(tx: Transaction, account_id: UUID, contact_id: UUID, act: Act) -> bool:
+    """Return whether the contact was not active before in the month of `act.now` (account's time zone)."""
+    last_active_at = await tx.value(
+        "select last_active_at from contact where account_id = $1 and contact_id = $2", account_id, contact_id
+    )
+    return last_active_at is None or last_active_at < await usage.month_began(tx, account_id, now=act.now)
+
+
+_INSERT: LiteralString = (
+    "insert into contact (account_id, "
+    + names(WRITTEN)
+    + ") values ($1, "
+    + parameters(WRITTEN, first=2)
+    + ")"
+)
+# $1 account, $2 contact, $3 when it was last active if it is not any more, $4 the lists that it was deleted with,
+# $5 whether it is deleted; from $6 on the columns
+_UPDATE: LiteralString = (
+    "update contact set last_active_at = coalesce($3, last_active_at),"
+    " deleted_list_ids = case when $5::boolean then coalesce($4, deleted_list_ids) end, "
+    + parameter_assignments(UPDATED, first=6)
+    + " where account_id = $1 and contact_id = $2"
+)
+
+
+async def _write_contacts(tx: Transaction, account_id: UUID, changes: Iterable[Change], act: Act) -> None:
+    inserts: list[tuple[Any, ...]] = []
+    updates: list[tuple[Any, ...]] = []
+    for change in changes:
+        columns = _columns(change)
+        if change.before is None:
+            inserts.append((account_id, *(columns[name] for name, _ in WRITTEN)))
+            continue
+        after = change.after
+        left = state_of(change.before).active and not state_of(after).active
+        updates.append(
+            (
+                account_id,
+                after.contact_id,
+                act.now if left else None,
+                columns["deleted_list_ids"],
+                after.deleted_at is not None,
+                *(columns[name] for name, _ in UPDATED),
+            )
+        )
+    await _execute(tx, _INSERT, inserts)
+    await _execute(tx, _UPDATE, updates)
+
+
+async def _execute(tx: Transaction, sql: LiteralString, rows: Sequence[Sequence[Any]]) -> None:
+    if len(rows) == 1:
+        await tx.execute(sql, *rows[0])
+    elif rows:
+        await tx.execute_many(sql, rows)
+
+
+def _columns(change: Change) -> dict[str, Any]:
+    """Return the columns of the contact after the change, by name, as asyncpg takes them."""
+    after = change.after
+    channel = after.sms_channel
+    columns = msgspec.structs.asdict(after)
+    deleted_now = after.deleted_at is not None and (change.before is None or change.before.deleted_at is None)
+    columns["deleted_list_ids"] = (
+        list(change.before.list_ids or ()) if change.before and deleted_now else None
+    )
+    columns["sms_number"] = channel.key if channel else None
+    columns["sms_permission"] = channel.sms_channel_consents[0].sms_consent_permission if channel else None
+    columns["sms_channel"] = _json(channel) if channel else None
+    columns["custom_fields"] = _json(after.custom_fields or {})
+    for name in ("phone_numbers", "street_addresses", "notes"):
+        columns[name] = _json(columns[name] or ())
+    return columns
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _json(value: object) -> str:
+    return _encode(value).decode()
+
+
+_LEAVE_LISTS = (
+    "delete from list_membership where account_id = $1 and contact_id = $2 and list_id = any($3::uuid[])"
+)
+_REMOVE_TAGS = "delete from tagging where account_id = $1 and contact_id = $2 and tag_id = any($3::uuid[])"
+_JOIN_LISTS: LiteralString = (
+    "insert into list_membership (account_id, created_at, contact_id, list_id) values "
+)
+_ADD_TAGS: LiteralString = "insert into tagging (account_id, created_at, contact_id, tag_id) values "
+
+
+async def _write_lists_and_tags(
+    tx: Transaction, account_id: UUID, changes: Iterable[Change], moves: Iterable[Move], act: Act
+) -> None:
+    joined: list[tuple[UUID, UUID]] = []
+    tagged: list[tuple[UUID, UUID]] = []
+    for change, move in zip(changes, moves, strict=True):
+        contact_id = change.after.contact_id
+        if move.lists_left:
+            await tx.execute(_LEAVE_LISTS, account_id, contact_id, move.lists_left)
+        if move.tags_removed:
+            await tx.execute(_REMOVE_TAGS, account_id, contact_id, move.tags_removed)
+        joined += [(contact_id, list_id) for list_id in move.lists_joined]
+        tagged += [(contact_id, tag_id) for tag_id in move.tags_added]
+    await _insert_pairs(tx, _JOIN_LISTS, joined, account_id, act)
+    await _insert_pairs(tx, _ADD_TAGS, tagged, account_id, act)
+
+
+async def _insert_pairs(
+    tx: Transaction, insert: LiteralString, pairs: Sequence[tuple[UUID, UUID]], account_id: UUID, act: Act
+) -> None:
+    if len(pairs) > FEW:
+        rows = [(account_id, act.now, *pair) for pair in pairs]
+        await tx.execute_many(insert + values(1, shared=2, own=2), rows)
+    elif pairs:
+        flat = [value for pair in pairs for value in pair]
+        await tx.execute(insert + values(len(pairs), shared=2, own=2), account_id, act.now, *flat)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import LiteralString
 
+from everlist.core.values import PARAMETERS
+
 _Columns = tuple[tuple[LiteralString, LiteralString], ...]
 """Names and types of columns, in the order in which every statement lists them."""
 
@@ -46,8 +48,28 @@ WRITTEN: _Columns = (
     *SUBRESOURCES,
 )
 """Every column that a change of a contact writes."""
+UPDATED: _Columns = (
+    *(("updated_at", "timestamptz"), ("deleted_at", "timestamptz"), ("update_source", "text")),
+    *PROPERTIES,
+    *EMAIL,
+    *SMS,
+    *SUBRESOURCES,
+)
+"""The columns that a change of a contact sets to what they become; `deleted_list_ids` is left out."""
 PLAIN: _Columns = (*PROPERTIES, *_PHONES_AND_ADDRESSES)
 """The columns that a before-image keeps one by one."""
+
+
+def parameters(columns: _Columns, *, first: int) -> LiteralString:
+    """Return a parameter for each column: `$first, …`."""
+    return ", ".join(PARAMETERS[first - 1 : first - 1 + len(columns)])
+
+
+def parameter_assignments(columns: _Columns, *, first: int) -> LiteralString:
+    """Return `name = $n` for each column, as the SET of an UPDATE."""
+    return ", ".join(
+        name + " = " + place for (name, _), place in zip(columns, PARAMETERS[first - 1 :], strict=False)
+    )
 
 
 def names(columns: _Columns, prefix: LiteralString = "") -> LiteralString:

@@ -16,7 +16,7 @@ from everlist.core.consent import MAILABLE
 from everlist.core.ids import NO_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 class State(msgspec.Struct, frozen=True):
@@ -48,13 +48,13 @@ class Move(msgspec.Struct, frozen=True):
     before: State | None
     """None for contacts that did not exist."""
     after: State
-    lists_joined: Iterable[UUID] = ()
-    lists_left: Iterable[UUID] = ()
-    lists_kept: Iterable[UUID] = ()
+    lists_joined: Sequence[UUID] = ()
+    lists_left: Sequence[UUID] = ()
+    lists_kept: Sequence[UUID] = ()
     """Lists that they were on and stay on; needed only if `before` and `after` differ."""
-    tags_added: Iterable[UUID] = ()
-    tags_removed: Iterable[UUID] = ()
-    tags_kept: Iterable[UUID] = ()
+    tags_added: Sequence[UUID] = ()
+    tags_removed: Sequence[UUID] = ()
+    tags_kept: Sequence[UUID] = ()
     first_this_month: bool = False
     """True if they were not active before in this month (account's time zone)."""
     number: int = 1

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, LiteralString
 from uuid import UUID
 
 import msgspec
 
+from everlist.core.contacts.consequences import State
 from everlist.core.contacts.filters import ContactFilter, conditions, parameter
 
 if TYPE_CHECKING:
@@ -16,14 +18,17 @@ if TYPE_CHECKING:
 
 
 class Chosen(msgspec.Struct, frozen=True):
-    """What decides what becomes of a contact."""
+    """A contact of a chunk, as it was when its lock was held."""
 
     contact_id: UUID
+    state: State
     permission: str | None
-    """Of the address, or of the number where there is no address."""
-    deleted: bool
-    list_ids: frozenset[UUID]
-    tag_ids: frozenset[UUID]
+    """Of the address, or of the number if there is no address."""
+    deleted_at: datetime | None
+    deleted_list_ids: tuple[UUID, ...]
+    last_active_at: datetime | None
+    list_ids: tuple[UUID, ...]
+    tag_ids: tuple[UUID, ...]
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -50,29 +55,44 @@ async def choose(
     ids = [row["contact_id"] for row in await tx.rows(lock, *args)]
     # A second statement, so that it sees what the writers we waited for have committed: who left a list is spared.
     args = [account_id, ids]
-    still = conditions(wanted, args)
+    chosen = await _read(tx, args, conditions(wanted, args))
+    return Chunk(chosen, ids[-1] if ids else None, full=len(ids) == limit)
+
+
+async def read(tx: Transaction, account_id: UUID, contact_ids: Sequence[UUID]) -> list[Chosen]:
+    """Return contacts that the caller has locked, in the order of their ids."""
+    return await _read(tx, [account_id, contact_ids], "")
+
+
+async def _read(tx: Transaction, args: Sequence[Any], more: LiteralString) -> list[Chosen]:
+    """Return the contacts $2 of the account $1 that meet `more` conditions, whose arguments follow."""
     rows = await tx.rows(
-        "select c.contact_id, coalesce(c.permission, c.sms_permission) as permission, c.deleted_at is not null as deleted,"
-        " array(select m.list_id from list_membership m where m.account_id = c.account_id"
-        " and m.contact_id = c.contact_id) as list_ids,"
-        " array(select t.tag_id from tagging t where t.account_id = c.account_id"
-        " and t.contact_id = c.contact_id) as tag_ids"
-        " from contact c where c.account_id = $1 and c.contact_id = any($2)"
-        + still
+        """
+        select c.contact_id, c.permission, c.sms_permission, c.sms_number is not null as has_sms, c.deleted_at,
+            c.deleted_list_ids, c.last_active_at,
+            array(select m.list_id from list_membership m
+                where m.account_id = $1 and m.contact_id = c.contact_id order by m.list_id) as list_ids,
+            array(select t.tag_id from tagging t
+                where t.account_id = $1 and t.contact_id = c.contact_id order by t.tag_id) as tag_ids
+        from contact c where c.account_id = $1 and c.contact_id = any($2)
+        """
+        + more
         + " order by c.contact_id",
         *args,
     )
-    chosen = [
+    return [
         Chosen(
-            row["contact_id"],
-            row["permission"],
-            row["deleted"],
-            frozenset(row["list_ids"]),
-            frozenset(row["tag_ids"]),
+            contact_id=row["contact_id"],
+            state=State(row["permission"], row["deleted_at"] is not None, row["has_sms"]),
+            permission=row["permission"] or row["sms_permission"],
+            deleted_at=row["deleted_at"],
+            deleted_list_ids=tuple(row["deleted_list_ids"] or ()),
+            last_active_at=row["last_active_at"],
+            list_ids=tuple(row["list_ids"]),
+            tag_ids=tuple(row["tag_ids"]),
         )
         for row in rows
     ]
-    return Chunk(chosen, ids[-1] if ids else None, full=len(ids) == limit)
 
 
 async def lock(tx: Transaction, account_id: UUID, contact_ids: Sequence[UUID]) -> None:

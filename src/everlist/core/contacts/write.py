@@ -421,7 +421,7 @@ async def _new(
         tx, account_id, after, draft, source=source, act=act, installation=installation
     )
     _refuse_nobody(after)
-    return _change(nobody, after, source=source, sms_details=sms_details)
+    return _change(None, after, source=source, sms_details=sms_details)
 
 
 _EMAIL_PROPERTIES = (
@@ -432,22 +432,9 @@ _TOO_MANY_FIELDS = f"custom_fields does not have a valid value: at most {MAX_CUS
 
 
 def _change(
-    before: Contact, after: Contact, *, source: str, sms_details: dict[str, Any] | None = None
+    before: Contact | None, after: Contact, *, source: str, sms_details: dict[str, Any] | None = None
 ) -> Change:
-    """The difference between two states of a contact."""
-    lists_before, lists_after = set(before.list_ids or ()), set(after.list_ids or ())
-    tags_before, tags_after = set(before.tag_ids or ()), set(after.tag_ids or ())
-    return Change(
-        after,
-        source,
-        after.sms_channel.key if after.sms_channel else None,
-        sorted(lists_after - lists_before),
-        sorted(lists_before - lists_after),
-        sorted(tags_after - tags_before),
-        sorted(tags_before - tags_after),
-        list(before.list_ids or ()) if after.deleted_at is not None and before.deleted_at is None else None,
-        sms_details,
-    )
+    return Change(before, after, source, sms_details)
 
 
 def _core_properties(draft: ContactDraft) -> dict[str, object]:

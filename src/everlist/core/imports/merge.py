@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, LiteralString, NamedTuple
 import msgspec
 
 from everlist.core.consent import suppression
-from everlist.core.contacts.apply import CONSEQUENCES
+from everlist.core.contacts.chain import CONSEQUENCES
 from everlist.core.contacts.columns import PLAIN
 from everlist.core.contacts.select import lock
 from everlist.core.ids import NO_ID

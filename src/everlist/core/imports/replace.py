@@ -15,8 +15,8 @@ import msgspec
 
 from everlist.core import activities, counters, lists, usage
 from everlist.core.activities import MAX_ERRORS, PROCESSING, Activity, ActivityFailed, Job, Progress
-from everlist.core.contacts.apply import DELETED, Edit, edit
-from everlist.core.contacts.select import lock
+from everlist.core.contacts.edit import DELETED, Edit, edit
+from everlist.core.contacts.select import lock, read
 from everlist.core.imports import outcomes
 from everlist.core.imports.job import (
     CHUNK,
@@ -188,9 +188,6 @@ where m.account_id = $1 and m.list_id = $3
 """
 
 
-_UNLISTED = Edit(lists_removed="$9::uuid[]")
-
-
 async def _switch(
     job: Job, show: Callable[[int], Awaitable[None]] | None
 ) -> tuple[dict[str, int], list[str]]:
@@ -211,14 +208,14 @@ async def _switch(
             " nothing was changed"
         )
         raise ActivityFailed(message)
-    leave, args = (DELETED, ()) if request.leavers == DELETE else (_UNLISTED, ([list_id],))
+    leave = DELETED if request.leavers == DELETE else Edit(leave=(list_id,))
     removed = 0
     for begin in range(0, len(leavers), CHUNK):
         some = leavers[begin : begin + CHUNK]
         await lock(tx, account_id, some)
         some = await _still_on(tx, account_id, list_id, some)
         removed += len(some)
-        await edit(tx, account_id, some, leave, job.act, *args)
+        await edit(tx, account_id, await read(tx, account_id, some), leave, job.act)
     rows: int = activity.position["rows"]
     gone = await fields_gone(job)
     counts: Counter[str] = Counter()

@@ -17,7 +17,8 @@ import msgspec
 
 from everlist.core import contacts, outbox
 from everlist.core.consent import suppression
-from everlist.core.contacts.apply import DELETED, edit
+from everlist.core.contacts.edit import DELETED, edit
+from everlist.core.contacts.select import read
 from everlist.core.ids import NO_ID
 from everlist.core.imports import upload
 from everlist.core.privacy import erasures, ledger
@@ -93,7 +94,7 @@ async def _delete(tx: Transaction, account_id: UUID, contact_ids: Sequence[UUID]
         for contact_id in contact_ids:
             await contacts.delete(tx, account_id, contact_id, act=act)
         return
-    await edit(tx, account_id, contact_ids, DELETED, act)
+    await edit(tx, account_id, await read(tx, account_id, contact_ids), DELETED, act)
     await tx.execute(
         "delete from before_image where account_id = $1 and activity_id = $2", account_id, act.activity_id
     )

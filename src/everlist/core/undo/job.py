@@ -10,7 +10,7 @@ import msgspec
 from everlist.core import activities, lists, tags
 from everlist.core.activities import Job, Progress
 from everlist.core.consent import suppression
-from everlist.core.contacts.apply import CONSEQUENCES
+from everlist.core.contacts.chain import CONSEQUENCES
 from everlist.core.contacts.model import MAX_CUSTOM_FIELDS, MAX_LISTS, MAX_TAGS
 from everlist.core.contacts.select import lock
 from everlist.core.ids import NO_ID

@@ -9,7 +9,7 @@ import msgspec
 
 from everlist.core import activities, lists
 from everlist.core.activities import Job, Progress
-from everlist.core.contacts.apply import Edit, edit
+from everlist.core.contacts.edit import Edit, edit
 from everlist.core.contacts.filters import ContactFilter
 from everlist.core.contacts.select import choose
 from everlist.core.undo.images import count, refuse_forgotten
@@ -77,20 +77,10 @@ async def _restore(job: Job, ids: list[UUID]) -> int:
     tx, account_id = job.tx, job.activity.account_id
     deleted = ContactFilter(frozenset({"deleted"}), contact_ids=tuple(ids))
     chunk = await choose(tx, account_id, deleted, after=None, limit=None)
-    chosen = [one.contact_id for one in chunk.contacts]
-    were_on = await tx.rows(
-        "select distinct unnest(deleted_list_ids) as list_id from contact where account_id = $1 and contact_id = any($2)",
-        account_id,
-        chosen,
-    )
-    live = await lists.lock_live(tx, account_id, [row["list_id"] for row in were_on])
-    back = Edit(
-        deleted_at="null::timestamptz",
-        lists_added="case when c.permission is distinct from 'unsubscribed'"
-        " then array(select unnest(c.deleted_list_ids) intersect select unnest($9::uuid[])) else '{}' end",
-    )
-    await edit(tx, account_id, chosen, back, job.act, sorted(live))
-    return len(chosen)
+    were_on = {list_id for contact in chunk.contacts for list_id in contact.deleted_list_ids}
+    live = await lists.lock_live(tx, account_id, sorted(were_on))
+    await edit(tx, account_id, chunk.contacts, Edit(revive=True, rejoin=tuple(sorted(live))), job.act)
+    return len(chunk.contacts)
 
 
 async def refuse_restore(tx: Transaction, account_id: UUID, activity_id: UUID, *, now: datetime) -> None:
