@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from everlist.core.consent.sms import SmsConsent
 from everlist.core.contacts import drafts
 from everlist.core.contacts.identity import parse_email
 from everlist.core.contacts.model import (
@@ -20,7 +21,6 @@ from everlist.core.contacts.model import (
     Phone,
     PhoneDraft,
     SmsChannel,
-    SmsConsent,
     StreetAddress,
     StreetAddressDraft,
 )

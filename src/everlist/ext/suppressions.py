@@ -72,17 +72,7 @@ async def delete_suppression(call: Call) -> Response:
     act = call.act
 
     async def operation(tx: Transaction) -> None:
-        await suppression.remove(
-            tx,
-            call.account_id,
-            channel,
-            hashed,
-            why=why,
-            now=act.now,
-            operation=act.operation,
-            request_id=act.request_id,
-            token_id=act.token_id,
-        )
+        await suppression.remove(tx, call.account_id, channel, hashed, why=why, act=act)
 
     await call.write(operation)
     return Response(status_code=204)
