@@ -14,7 +14,7 @@ from starlette.responses import Response
 from everlist.core import contacts
 from everlist.core.consent import suppression
 from everlist.core.contacts.identity import parse_sms_number
-from everlist.ext.erasures import checked_reason
+from everlist.core.privacy.erasures import checked_reason
 from everlist.rest.errors import VALIDATION, Failure, invalid, json_response, whole_seconds
 from everlist.rest.query import Links
 
