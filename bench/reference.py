@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from everlist.db import Row
 
 PAGE_SIZE = 50
-INCLUDE = frozenset(("list_memberships", "custom_fields"))
+INCLUDE = frozenset(("list_ids", "custom_fields"))
 
 
 class _Recorder:

@@ -14,7 +14,8 @@ import msgspec
 
 from everlist.core import accounts, consent, contacts, custom_fields, lists, tags, tokens
 from everlist.core.act import Act
-from everlist.core.contacts.model import Contact, Note, Phone, SmsChannel, SmsConsent, StreetAddress
+from everlist.core.consent.sms import SmsConsent
+from everlist.core.contacts.model import Contact, Note, Phone, SmsChannel, StreetAddress
 from everlist.core.ids import new_id
 
 if TYPE_CHECKING:

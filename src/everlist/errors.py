@@ -6,7 +6,10 @@ Each edge maps these to the shape its contract asks for; the command line prints
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 
 class EverlistError(Exception):
@@ -45,12 +48,33 @@ class NotFound(EverlistError):
     """Nothing with that id exists in this account."""
 
 
+class Gone(NotFound):
+    """It existed in this account, and was erased."""
+
+
 class Conflict(EverlistError):
     """The change clashes with something that exists, or with another change under way."""
 
 
 class AddressTaken(Conflict):
-    """The change clashes with what is known of `address`; explain tells what that is."""
+    """Another contact, live or deleted, has the e-mail address."""
+
+    def __init__(self, contact_id: UUID, address: str) -> None:
+        super().__init__(f"contact {contact_id} has this e-mail address")
+        self.contact_id = contact_id
+        self.address = address
+
+
+class NumberTaken(Conflict):
+    """Another contact, live or deleted, has the SMS number."""
+
+    def __init__(self, contact_id: UUID) -> None:
+        super().__init__(f"contact {contact_id} has this SMS number")
+        self.contact_id = contact_id
+
+
+class AddressErased(Conflict):
+    """The person behind the e-mail address was erased, so an account may not hold the address again."""
 
     def __init__(self, message: str, address: str) -> None:
         super().__init__(message)

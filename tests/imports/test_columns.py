@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from everlist.core.consent.sms import SmsConsent
 from everlist.core.contacts import drafts
 from everlist.core.contacts.identity import parse_email
 from everlist.core.contacts.model import (
@@ -20,7 +21,6 @@ from everlist.core.contacts.model import (
     Phone,
     PhoneDraft,
     SmsChannel,
-    SmsConsent,
     StreetAddress,
     StreetAddressDraft,
 )
@@ -344,7 +344,7 @@ def test_birthdays(month: str, day: str, both: str, expected: tuple[int, int]):
 def test_birthdays_are_those_that_the_contacts_take(month: int, day: int):
     made = stage("email|birthday_month|birthday_day", ["a@x.org", str(month), str(day)])
     try:
-        drafts.check(ContactDraft(birthday_month=month, birthday_day=day))
+        drafts.parse(ContactDraft(birthday_month=month, birthday_day=day))
     except Invalid:
         assert isinstance(made, Rejected)
     else:
@@ -494,7 +494,7 @@ def test_a_row_is_what_the_contacts_would_make_of_it(texts: list[str]):
         street_addresses=(parts,) if street or city or country or state else (),
     )
     try:
-        drafts.check(draft)
+        drafts.parse(draft)
         checked_value(LEVEL, custom, None)
         if any("\0" in text or re.search("[\ud800-\udfff]", text) for text in texts):
             raise Invalid("unstorable")

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from everlist.core import contacts
 from everlist.core.consent import suppression
 from everlist.core.contacts.identity import parse_sms_number
-from everlist.ext.erasures import checked_reason
+from everlist.core.privacy.erasures import checked_reason
 from everlist.rest.errors import VALIDATION, Failure, invalid, json_response, whole_seconds
 from everlist.rest.query import Links
 
@@ -72,17 +72,7 @@ async def delete_suppression(call: Call) -> Response:
     act = call.act
 
     async def operation(tx: Transaction) -> None:
-        await suppression.remove(
-            tx,
-            call.account_id,
-            channel,
-            hashed,
-            why=why,
-            now=act.now,
-            operation=act.operation,
-            request_id=act.request_id,
-            token_id=act.token_id,
-        )
+        await suppression.remove(tx, call.account_id, channel, hashed, why=why, act=act)
 
     await call.write(operation)
     return Response(status_code=204)

@@ -1,7 +1,7 @@
-"""Pages for the people on the lists: confirm, unsubscribe, choose lists. Reached by links in mail.
+"""Pages for the people on the lists: confirm, unsubscribe, choose lists. Links in mail lead to them.
 
-No token, no cookie, no script: the link is all that there is. GET shows and changes nothing, since mail
-scanners follow links; POST acts.
+There is no token, cookie or script: the link alone gives access. GET changes nothing, because mail scanners follow
+links; POST acts.
 """
 
 from __future__ import annotations

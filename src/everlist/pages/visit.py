@@ -1,4 +1,4 @@
-"""One visit to a page: what it is about, what comes back, and the headers that all pages have."""
+"""One request for a page: its link, its form, and the answer with the headers that all pages have."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from starlette.responses import Response
 from everlist.core import links
 from everlist.core.act import Act
 from everlist.db import Unavailable
-from everlist.errors import Conflict, NotFound
+from everlist.errors import Conflict, Gone, NotFound
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -39,11 +39,7 @@ _TEMPLATES = jinja2.Environment(
     lstrip_blocks=True,
 )
 _FIELDS = 1100
-"""An account has at most 1,000 lists."""
-
-
-class Gone(NotFound):
-    """The link was ours, but its contact or its question is not there any more."""
+"""Fields in a form: an account has at most 1,000 lists."""
 
 
 class Visit:
@@ -56,43 +52,44 @@ class Visit:
 
     @property
     def db(self) -> Database:
-        """The pool of this process."""
+        """Return the database pool of this process."""
         return self._request.app.state.db
 
     @property
     def act(self) -> Act:
-        """This visit as an act in the ledger: the operation names the page."""
+        """Return this request as an act for the ledger; the operation is the page."""
         return Act(
-            f"{self._request.method} {self._request.scope['route_path']}",
-            self.now,
-            self._request.scope.get("request_id"),
+            operation=f"{self._request.method} {self._request.scope['route_path']}",
+            now=self.now,
+            request_id=self._request.scope.get("request_id"),
         )
 
     @property
     def installation(self) -> Installation:
-        """The secret key, the erase ledger and the mail folder."""
+        """Return the secret key, the erase ledger and the mail folder."""
         return self._request.app.state.installation
 
     def contact(self) -> tuple[UUID, UUID]:
-        """(account id, contact id) of a contact's link. Raises NotFound."""
-        found = links.read_link(self.installation.secret_key, self.link)
-        if found is None:
+        """Return the account id and contact id of a contact's link. Raises NotFound."""
+        ids = links.read_link(self.installation.secret_key, self.link)
+        if ids is None:
             raise NotFound("no contact has this link")
-        return self._of(found)
+        self._log_account(ids[0])
+        return ids
 
     def question(self) -> tuple[UUID, bytes]:
-        """(account id, hash) of the token of a question. Raises NotFound."""
-        found = links.read_token(self.link)
-        if found is None:
+        """Return the account id of a question's link and the hash of its token. Raises NotFound."""
+        token = links.read_token(self.link)
+        if token is None:
             raise NotFound("no question has this link")
-        return self._of(found)
+        self._log_account(token[0])
+        return token
 
-    def _of(self, found: tuple[UUID, T]) -> tuple[UUID, T]:
-        self._request.scope["account_id"] = found[0]  # for the log
-        return found
+    def _log_account(self, account_id: UUID) -> None:
+        self._request.scope["account_id"] = account_id
 
     async def form(self) -> FormData:
-        """The fields of the form, in either encoding that RFC 8058 allows."""
+        """Return the fields of the form, in either encoding that RFC 8058 allows."""
         return await self._request.form(max_fields=_FIELDS, max_files=0)
 
     async def write(self, operation: Callable[[Transaction], Awaitable[T]]) -> T:
@@ -104,7 +101,7 @@ Handler = Callable[[Visit], Awaitable[Response]]
 
 
 class Page:
-    """Runs `handler` at `path`; what goes wrong is a page too."""
+    """Run `handler` at `path`, and answer errors with a page."""
 
     def __init__(self, handler: Handler, path: str) -> None:
         self._handler = handler
@@ -132,13 +129,13 @@ class Page:
 def page(
     template: str, status: int = 200, headers: dict[str, str] | None = None, **values: object
 ) -> Response:
-    """A page from a template."""
+    """Render a template as an answer."""
     html = _TEMPLATES.get_template(template).render(values, style=_style())
     return Response(html, status, {**_headers(), **(headers or {})}, "text/html; charset=utf-8")
 
 
 def message(kind: str, status: int, headers: dict[str, str] | None = None) -> Response:
-    """A page that only says something; `kind` is one of message.html."""
+    """Render a page with only a message; `kind` is one of the messages in message.html."""
     return page("message.html", status, headers, kind=kind)
 
 

@@ -88,7 +88,7 @@ def answer(error: errors.EverlistError) -> Response | None:  # noqa: PLR0911 - o
         case errors.NotFound():
             return error_response(404, NOT_FOUND, str(error))
         case errors.Conflict():
-            return error_response(409, CONFLICT, str(error), _explanation(error))
+            return error_response(409, CONFLICT, _conflict_text(error), _explanation(error))
         case idempotency.NotAgain():
             return _not_again(error)
         case QueueFull():
@@ -110,9 +110,19 @@ def answer(error: errors.EverlistError) -> Response | None:  # noqa: PLR0911 - o
             return None
 
 
+def _conflict_text(error: errors.Conflict) -> str:
+    match error:
+        case errors.AddressTaken():
+            return f"Email already exists for contact {error.contact_id}"
+        case errors.NumberTaken():
+            return f"SMS number already exists for contact {error.contact_id}"
+        case _:
+            return str(error)
+
+
 def _explanation(error: errors.Conflict) -> dict[str, str] | None:
-    """Where a caller learns what stands in the way of an address."""
-    if not isinstance(error, errors.AddressTaken):
+    """Return a link to the explanation of an address that is taken or erased."""
+    if not isinstance(error, (errors.AddressTaken, errors.AddressErased)):
         return None
     address = quote(error.address, safe="")
     return {"Link": f'</everlist/v1/contacts/explain?email={address}>; rel="help"'}

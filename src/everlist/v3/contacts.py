@@ -11,9 +11,11 @@ from msgspec import field
 from starlette.responses import Response
 
 from everlist.core import contacts
-from everlist.core.contacts import confirmations, model
+from everlist.core.consent.sms import SMS_PERMISSIONS
+from everlist.core.contacts import model
 from everlist.rest.errors import VALIDATION, Failure, invalid, json_response, required_source, whole_seconds
 from everlist.rest.query import Links
+from everlist.v3 import words
 
 if TYPE_CHECKING:
     from everlist.db import Transaction
@@ -247,7 +249,7 @@ class ContactIn(msgspec.Struct):
 
     def sent(self) -> frozenset[str]:
         """The sub-resources in the body, which the answer echoes."""
-        return frozenset(name for name in contacts.INCLUDES if getattr(self, name) is not None)
+        return frozenset(name for name in words.SUBRESOURCES if getattr(self, name) is not None)
 
 
 def _values_in(values: tuple[CustomFieldValueIn, ...] | None) -> tuple[model.CustomFieldDraft, ...] | None:
@@ -298,14 +300,14 @@ def _frequency(value: int | str | None) -> int | None:
     return value
 
 
-def _limits(call: Call) -> confirmations.Limits:
+def _limits(call: Call) -> contacts.Limits:
     """What keeps sign-ups from flooding somebody: by the visitor that the caller names, else by the caller."""
     settings = call.settings
     if call.visitor:
         source, most = f"visitor {call.token.token_id} {call.visitor}", settings.sign_ups_per_visitor
     else:
         source, most = f"caller {call.token.token_id} {call.caller}", settings.sign_ups_per_caller
-    return confirmations.Limits(source, most, settings.confirmations_per_address)
+    return contacts.Limits(source, most, settings.confirmations_per_address)
 
 
 async def create_contact(call: Call) -> Response:
@@ -316,7 +318,7 @@ async def create_contact(call: Call) -> Response:
     act = call.act
 
     async def operation(tx: Transaction) -> model.Contact:
-        return await confirmations.create(
+        return await contacts.create(
             tx,
             call.account_id,
             draft,
@@ -326,7 +328,9 @@ async def create_contact(call: Call) -> Response:
             installation=call.installation,
         )
 
-    return json_response(contact_out(await call.write(operation), body.sent()), 201)
+    with words.of_contact():
+        contact = await call.write(operation)
+    return json_response(contact_out(contact, body.sent()), 201)
 
 
 async def update_contact(call: Call) -> Response:
@@ -342,7 +346,9 @@ async def update_contact(call: Call) -> Response:
             tx, call.account_id, contact_id, draft, source=source, act=act, installation=call.installation
         )
 
-    return json_response(contact_out(await call.write(operation), body.sent()))
+    with words.of_contact():
+        contact = await call.write(operation)
+    return json_response(contact_out(contact, body.sent()))
 
 
 class SignUpIn(msgspec.Struct):
@@ -404,7 +410,7 @@ async def create_or_update_contact(call: Call) -> Response:
     act = call.act
 
     async def operation(tx: Transaction) -> tuple[model.Contact, bool]:
-        return await confirmations.sign_up(
+        return await contacts.sign_up(
             tx,
             call.account_id,
             draft,
@@ -414,7 +420,8 @@ async def create_or_update_contact(call: Call) -> Response:
             installation=call.installation,
         )
 
-    contact, created = await call.write(operation)
+    with words.of_sign_up():
+        contact, created = await call.write(operation)
     answer = {"contact_id": contact.contact_id, "action": "created" if created else "updated"}
     return json_response(answer, 201 if created else 200)
 
@@ -429,7 +436,7 @@ def contact_filter(query: Query) -> contacts.ContactFilter:
     """The filters of GET /contacts. V3 contract 3.8."""
     email = query.text("email")
     address = contacts.parse_email(email) if email else None
-    sms = query.words("sms_status", ("all", *contacts.SMS_PERMISSIONS))
+    sms = query.words("sms_status", ("all", *SMS_PERMISSIONS))
     return contacts.ContactFilter(
         query.words("status", contacts.STATUSES) or frozenset(),
         # What is not an address belongs to nobody: a key that no contact has finds nobody.
@@ -454,7 +461,7 @@ async def get_all_contacts(call: Call) -> Response:
             400, VALIDATION, "segment_id does not have a valid value: this server has no segments yet"
         )
     wanted = contact_filter(query)
-    include = query.words("include", contacts.INCLUDES) or frozenset()
+    include = query.words("include", tuple(words.SUBRESOURCES)) or frozenset()
     page = await contacts.page(
         call.db,
         call.account_id,
@@ -463,7 +470,7 @@ async def get_all_contacts(call: Call) -> Response:
         from_id=query.from_id,
         from_at=query.from_at,
         follow_time=True,
-        include=include,
+        include=frozenset(words.SUBRESOURCES[name] for name in include),
         with_total=query.boolean("include_count"),
     )
     links = query.links(page.next_id, *_FILTERS, "limit", "include", "include_count", at=page.next_at)
@@ -473,8 +480,9 @@ async def get_all_contacts(call: Call) -> Response:
 async def get_contact_by_id(call: Call) -> Response:
     """GET /contacts/{contact_id}. V3 contract 3.8."""
     contact_id = call.path_id("contact_id")
-    include = call.query().words("include", contacts.INCLUDES) or frozenset()
-    contact = await contacts.get(call.db, call.account_id, contact_id, include=include)
+    include = call.query().words("include", tuple(words.SUBRESOURCES)) or frozenset()
+    wanted = frozenset(words.SUBRESOURCES[name] for name in include)
+    contact = await contacts.get(call.db, call.account_id, contact_id, include=wanted)
     return json_response(contact_out(contact, include))
 
 
@@ -564,7 +572,7 @@ async def resubscribe_contact(call: Call) -> Response:
     act = call.act
 
     async def operation(tx: Transaction) -> None:
-        await confirmations.request_resubscribe(
+        await contacts.request_resubscribe(
             tx, call.account_id, contact_id, body.list_ids, act=act, installation=call.installation
         )
 

@@ -18,6 +18,16 @@ from uuid import UUID
 import msgspec
 
 from everlist.core.act import Act
+from everlist.core.contacts.columns import (
+    EMAIL,
+    PROPERTIES,
+    SMS,
+    SUBRESOURCES,
+    WRITTEN,
+    assignments,
+    names,
+    typed,
+)
 from everlist.core.contacts.model import Contact
 from everlist.core.ids import NO_ID
 
@@ -43,29 +53,16 @@ class Change(msgspec.Struct, frozen=True):
     row_number: int | None = None
 
 
-_CHANGED: LiteralString = """
+_CHANGED: LiteralString = (
+    """
 with changed as materialized (
-    select * from jsonb_to_recordset($4::jsonb) as changed (
-        contact_id uuid, created_at timestamptz, updated_at timestamptz, deleted_at timestamptz,
-        deleted_list_ids uuid[], create_source text, update_source text,
-        first_name text, last_name text, job_title text, company_name text,
-        birthday_month smallint, birthday_day smallint, anniversary date,
-        email text, email_key text, email_created_at timestamptz, email_updated_at timestamptz,
-        permission text, opt_in_source text, opt_in_at timestamptz,
-        opt_out_source text, opt_out_at timestamptz, opt_out_reason text, confirmed_at timestamptz,
-        sms_number text, sms_permission text, sms_channel jsonb,
-        custom_fields jsonb, phone_numbers jsonb, street_addresses jsonb, notes jsonb,
+    select * from jsonb_to_recordset($4::jsonb) as changed ("""
+    + typed(WRITTEN)
+    + """,
         lists_added uuid[], lists_removed uuid[], tags_added uuid[], tags_removed uuid[],
         source text, sms_details jsonb, row_number integer)
 ),"""
-
-
-PLAIN: tuple[tuple[LiteralString, LiteralString], ...] = (
-    *(("first_name", "text"), ("last_name", "text"), ("job_title", "text"), ("company_name", "text")),
-    *(("birthday_month", "smallint"), ("birthday_day", "smallint"), ("anniversary", "date")),
-    *(("phone_numbers", "jsonb"), ("street_addresses", "jsonb")),
 )
-"""The columns of a contact, with their types, that a before-image keeps one by one."""
 
 
 class Edit(msgspec.Struct, frozen=True):
@@ -96,11 +93,9 @@ with changed as materialized (
     select
         c.contact_id, c.created_at, $2::timestamptz as updated_at, e.deleted_at,
         case when c.deleted_at is null then e.lists_removed end as deleted_list_ids,
-        c.create_source, 'Account' as update_source, c.first_name, c.last_name, c.job_title, c.company_name,
-        c.birthday_month, c.birthday_day, c.anniversary,
-        c.email, c.email_key, c.email_created_at, c.email_updated_at, c.permission, c.opt_in_source, c.opt_in_at,
-        c.opt_out_source, c.opt_out_at, c.opt_out_reason, c.confirmed_at,
-        c.sms_number, c.sms_permission, c.sms_channel,
+        c.create_source, 'Account' as update_source, """
+        + names((*PROPERTIES, *EMAIL, *SMS), "c.")
+        + """,
         e.custom_fields, c.phone_numbers, c.street_addresses, c.notes,
         e.lists_added, e.lists_removed, e.tags_added, e.tags_removed,
         'Account' as source, null::jsonb as sms_details, null::integer as row_number,
@@ -187,20 +182,15 @@ imaged as (
     from moved having count(*) > 0
 ),"""
 
-_WRITTEN: LiteralString = """
+_WRITTEN: LiteralString = (
+    """
 inserted as (
-    insert into contact (
-        account_id, contact_id, created_at, updated_at, deleted_at, deleted_list_ids, create_source, update_source,
-        first_name, last_name, job_title, company_name, birthday_month, birthday_day, anniversary,
-        email, email_key, email_created_at, email_updated_at, permission, opt_in_source, opt_in_at,
-        opt_out_source, opt_out_at, opt_out_reason, confirmed_at, sms_number, sms_permission, sms_channel,
-        custom_fields, phone_numbers, street_addresses, notes)
-    select
-        $1::uuid, contact_id, created_at, updated_at, deleted_at, deleted_list_ids, create_source, update_source,
-        first_name, last_name, job_title, company_name, birthday_month, birthday_day, anniversary,
-        email, email_key, email_created_at, email_updated_at, permission, opt_in_source, opt_in_at,
-        opt_out_source, opt_out_at, opt_out_reason, confirmed_at, sms_number, sms_permission, sms_channel,
-        custom_fields, phone_numbers, street_addresses, notes
+    insert into contact (account_id, """
+    + names(WRITTEN)
+    + """)
+    select $1::uuid, """
+    + names(WRITTEN)
+    + """
     from moved
     where not existed
 ),
@@ -208,18 +198,12 @@ updated as (
     update contact c set
         updated_at = n.updated_at, deleted_at = n.deleted_at,
         deleted_list_ids = case when n.deleted_at is not null then coalesce(n.deleted_list_ids, c.deleted_list_ids) end,
-        update_source = n.update_source,
-        first_name = n.first_name, last_name = n.last_name, job_title = n.job_title, company_name = n.company_name,
-        birthday_month = n.birthday_month, birthday_day = n.birthday_day, anniversary = n.anniversary,
-        email = n.email, email_key = n.email_key,
-        email_created_at = n.email_created_at, email_updated_at = n.email_updated_at,
-        permission = n.permission, opt_in_source = n.opt_in_source, opt_in_at = n.opt_in_at,
-        opt_out_source = n.opt_out_source, opt_out_at = n.opt_out_at, opt_out_reason = n.opt_out_reason,
-        confirmed_at = n.confirmed_at,
-        last_active_at = case when n.active_before > n.active_after then $2::timestamptz else n.last_active_before end,
-        sms_number = n.sms_number, sms_permission = n.sms_permission, sms_channel = n.sms_channel,
-        custom_fields = n.custom_fields, phone_numbers = n.phone_numbers,
-        street_addresses = n.street_addresses, notes = n.notes
+        update_source = n.update_source, """
+    + assignments((*PROPERTIES, *EMAIL))
+    + """,
+        last_active_at = case when n.active_before > n.active_after then $2::timestamptz else n.last_active_before end, """
+    + assignments((*SMS, *SUBRESOURCES))
+    + """
     from moved n
     where c.account_id = $1 and c.contact_id = n.contact_id and n.existed
 ),
@@ -350,6 +334,7 @@ from moved
 where (sms_permission_before, sms_number_before, sms_opted_out_by) is distinct from
     (sms_permission, sms_number, sms_channel #>> '{sms_channel_consents,0,opt_out_source}')
 )"""
+)
 
 CONSEQUENCES: LiteralString = _MOVED + _IMAGED + _WRITTEN
 """What follows from a CTE `changed` in an activity: CTEs, to which a final statement is added. Parameters: $1

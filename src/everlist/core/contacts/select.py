@@ -1,4 +1,4 @@
-"""Choose and lock the contacts of one chunk of a bulk activity."""
+"""Lock contacts: one, the chunk of a bulk activity, or a set of ids."""
 
 from __future__ import annotations
 
@@ -8,38 +8,57 @@ from uuid import UUID
 import msgspec
 
 from everlist.core.contacts.filters import ContactFilter, conditions, parameter
+from everlist.core.contacts.read import EVERYTHING, columns, contact_of
+from everlist.errors import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from everlist.core.contacts.model import Contact
     from everlist.db import Transaction
 
 
+async def locked(tx: Transaction, account_id: UUID, contact_id: UUID) -> Contact:
+    """Return the contact with all of its sub-resources, locked until the transaction ends. Raises NotFound."""
+    # Two statements: the second begins after the lock is held, so it sees what the last writer committed.
+    lock_one = "select contact_id from contact where account_id = $1 and contact_id = $2 for no key update"
+    row = None
+    if await tx.value(lock_one, account_id, contact_id) is not None:
+        row = await tx.row(
+            "select " + columns(EVERYTHING) + " from contact c where c.account_id = $1 and c.contact_id = $2",
+            account_id,
+            contact_id,
+        )
+    if row is None:
+        raise NotFound(f"no contact has the id {contact_id}")
+    return contact_of(row)
+
+
 class Chosen(msgspec.Struct, frozen=True):
-    """What decides what becomes of a contact."""
+    """A contact, with the facts by which a bulk activity decides about it."""
 
     contact_id: UUID
     permission: str | None
-    """Of the address, or of the number where there is no address."""
+    """The permission of the address; without an address, that of the SMS number."""
     deleted: bool
     list_ids: frozenset[UUID]
     tag_ids: frozenset[UUID]
 
 
 class Chunk(msgspec.Struct, frozen=True):
-    """Contacts of a source, in the order of their ids."""
+    """The contacts of one chunk, in the order of their ids."""
 
     contacts: list[Chosen]
     last: UUID | None
-    """The last contact that was looked at; the next chunk begins after it."""
+    """The last contact that was looked at; the next chunk begins after this id."""
     full: bool
-    """Whether more may follow."""
+    """True if more may follow."""
 
 
 async def choose(
     tx: Transaction, account_id: UUID, wanted: ContactFilter, *, after: UUID | None, limit: int | None
 ) -> Chunk:
-    """The next contacts by id that match, locked until the transaction ends. `limit` None means all."""
+    """Return the next contacts by id that match, locked until the transaction ends; all if `limit` is None."""
     args: list[Any] = [account_id]
     lock: LiteralString = "select c.contact_id from contact c where c.account_id = $1" + conditions(
         wanted, args
@@ -48,7 +67,7 @@ async def choose(
         lock += " and c.contact_id > " + parameter(args, after)
     lock += " order by c.contact_id limit " + parameter(args, limit) + "::bigint for no key update of c"
     ids = [row["contact_id"] for row in await tx.rows(lock, *args)]
-    # A second statement, so that it sees what the writers we waited for have committed: who left a list is spared.
+    # Two statements: the second sees what the writers committed that the first waited for, such as leaving a list.
     args = [account_id, ids]
     still = conditions(wanted, args)
     rows = await tx.rows(
@@ -64,19 +83,19 @@ async def choose(
     )
     chosen = [
         Chosen(
-            row["contact_id"],
-            row["permission"],
-            row["deleted"],
-            frozenset(row["list_ids"]),
-            frozenset(row["tag_ids"]),
+            contact_id=row["contact_id"],
+            permission=row["permission"],
+            deleted=row["deleted"],
+            list_ids=frozenset(row["list_ids"]),
+            tag_ids=frozenset(row["tag_ids"]),
         )
         for row in rows
     ]
-    return Chunk(chosen, ids[-1] if ids else None, full=len(ids) == limit)
+    return Chunk(contacts=chosen, last=ids[-1] if ids else None, full=len(ids) == limit)
 
 
 async def lock(tx: Transaction, account_id: UUID, contact_ids: Sequence[UUID]) -> None:
-    """Lock contacts until the transaction ends, in the order of their ids, as all do who lock many."""
+    """Lock contacts until the transaction ends, by ascending id as everywhere, so that lockers cannot deadlock."""
     await tx.execute(
         "select count(*) from (select from contact where account_id = $1 and contact_id = any($2)"
         " order by contact_id for no key update) locked",

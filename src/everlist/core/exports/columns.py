@@ -21,7 +21,7 @@ from everlist.errors import Invalid
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from everlist.core.contacts.model import SmsConsent
+    from everlist.core.consent.sms import SmsConsent
     from everlist.core.custom_fields import CustomField
     from everlist.db import Queries
 
@@ -227,12 +227,12 @@ async def chosen_columns(db: Queries, account_id: UUID, fields: tuple[str, ...] 
     There are columns for a second and a third address of a kind where a contact of the account has them.
     """
     names = [
-        Column("tags", "Tags", _names(await _tag_names(db, account_id), "tag_ids"), "taggings"),
+        Column("tags", "Tags", _names(await _tag_names(db, account_id), "tag_ids"), "tag_ids"),
         Column(
             "email_lists",
             "Email Lists",
             _names(await _list_names(db, account_id), "list_ids"),
-            "list_memberships",
+            "list_ids",
         ),
     ]
     further: list[Column] = []

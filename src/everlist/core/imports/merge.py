@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, LiteralString, NamedTuple
 import msgspec
 
 from everlist.core.consent import suppression
-from everlist.core.contacts.apply import CONSEQUENCES, PLAIN
+from everlist.core.contacts.apply import CONSEQUENCES
+from everlist.core.contacts.columns import PLAIN
 from everlist.core.contacts.select import lock
 from everlist.core.ids import NO_ID
 from everlist.core.imports.subresources import ADDRESSES, HAS_ADDRESSES, HAS_PHONES, PHONES

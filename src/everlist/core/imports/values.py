@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from everlist.core.consent import BY_ACCOUNT, EXPLICIT, NOT_SET
+from everlist.core.consent.sms import SmsConsent
 from everlist.core.contacts.identity import parse_sms_number
-from everlist.core.contacts.model import SmsChannel, SmsConsent
+from everlist.core.contacts.model import SmsChannel
 from everlist.core.custom_fields import MAX_VALUE, SELECTS, checked_value
 from everlist.core.dates import parse_date, parse_datetime
 from everlist.core.ids import new_id

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import LiteralString
 
-from everlist.core.contacts.apply import PLAIN
+from everlist.core.contacts.columns import PLAIN
 
 _GROUPS: tuple[tuple[LiteralString, tuple[tuple[LiteralString, LiteralString], ...]], ...] = (
     (
