@@ -15,7 +15,7 @@ from everlist.core import activities, bulk
 from everlist.core.act import Act
 from everlist.db import Database
 from everlist.errors import Conflict, NotFound
-from everlist.worker.run import Worker
+from everlist.worker.activities import Worker
 from tests.conftest import INSTALLATION, Api, Clock, Sql
 from tests.v3.bulk import Work, activity, counted, ended, lists_of, many, person, queued, ran
 from tests.v3.helpers import NOBODY, Behind, get_contact, moment, new_field, new_list, new_tag, refused
@@ -493,7 +493,7 @@ def test_a_kind_that_breaks_again_and_again_fails_and_the_queue_goes_on(
         await job.tx.execute("select 1/0")
         raise AssertionError
 
-    monkeypatch.setattr("everlist.worker.run.ATTEMPTS", 2)
+    monkeypatch.setattr("everlist.worker.activities.MAX_ATTEMPTS", 2)
     monkeypatch.setitem(bulk.KINDS, "contact_delete", broken)
     first = queued(alice, "contact_delete", contact_ids=[NOBODY])
     second = queued(alice, "contacts_taggings_add", source={"contact_ids": many(1)}, tag_ids=[new_tag(alice)])

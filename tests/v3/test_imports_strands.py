@@ -15,7 +15,7 @@ from everlist.core import activities
 from everlist.core.activities import ActivityFailed
 from everlist.core.imports import job
 from everlist.db import Database, RetryTransaction, Unavailable
-from everlist.worker.run import Worker
+from everlist.worker.activities import Worker
 from tests.conftest import INSTALLATION, Api, Sql
 from tests.core.recount import recount
 from tests.v3.bulk import counted, ended, person
@@ -74,7 +74,7 @@ def members(api: Api, list_id: str) -> int:
 def test_two_chunks_are_merged_at_once(
     alice: Api, run: Callable[[], Any], rows: Rows, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("everlist.worker.run.VACUUMED", 1)
+    monkeypatch.setattr("everlist.worker.activities.VACUUM_ROWS", 1)
     together = Together(monkeypatch, nothing)
     a_list = new_list(alice)
     activity_id = made(post_file(alice, FILE, a_list))
@@ -258,7 +258,7 @@ def test_what_gets_in_the_way_of_one_is_done_again_there_alone(
 def test_a_chunk_that_always_loses_the_database_fails_its_import_though_others_do_not(
     alice: Api, worker: Worker, portal: BlockingPortal, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("everlist.worker.run.LOSSES", 2)
+    monkeypatch.setattr("everlist.worker.activities.MAX_LOSSES", 2)
     merge = job.merge
 
     async def losing(*args: Any, **named: Any) -> Any:

@@ -10,7 +10,7 @@ from anyio.from_thread import BlockingPortal
 
 from everlist.core import activities, bulk
 from everlist.db import Database, Unavailable
-from everlist.worker.run import Worker
+from everlist.worker.activities import Worker
 from tests.conftest import INSTALLATION, Api, Sql
 from tests.v3.bulk import Work, activity, ended, many, person, queued
 from tests.v3.helpers import NOBODY, new_tag
@@ -38,7 +38,7 @@ async def lose_the_database(job: activities.Job) -> activities.Progress:
 def test_it_fails_and_the_queue_goes_on(
     alice: Api, one_turn: Work, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("everlist.worker.run.LOSSES", TURNS)
+    monkeypatch.setattr("everlist.worker.activities.MAX_LOSSES", TURNS)
     monkeypatch.setitem(bulk.KINDS, "contact_delete", lose_the_database)
     first = queued(alice, "contact_delete", contact_ids=[NOBODY])
     second = queued(alice, "contacts_taggings_add", source={"contact_ids": many(1)}, tag_ids=[new_tag(alice)])
@@ -59,7 +59,7 @@ def test_only_losses_in_a_row_count(alice: Api, one_turn: Work, monkeypatch: pyt
     """An activity that gets on between two losses, if only a little, goes on."""
     contact_ids = [person(alice, f"p{number}") for number in range(TURNS + 2)]
     monkeypatch.setattr(bulk, "CHUNK", 1)
-    monkeypatch.setattr("everlist.worker.run.LOSSES", TURNS)
+    monkeypatch.setattr("everlist.worker.activities.MAX_LOSSES", TURNS)
     delete: Any = bulk.KINDS["contact_delete"]
     calls = 0
 

@@ -372,7 +372,7 @@ def test_whatever_is_killed_everything_is_done_once(
     last_kill = time.monotonic() - began
     compared = sum(driver.check() for driver in drivers)
     kinds = Counter(kind for driver in drivers for _, kind, _ in driver.made)
-    interrupted = installation.said('"event":"activity begins"') - kinds.total()
+    interrupted = installation.said('"event":"activity started"') - kinds.total()
     with capsys.disabled():
         print(
             f"\nseed {SEED}: kills: {told(killed)}; activities: {told(kinds)}, interrupted {interrupted} times;"

@@ -12,7 +12,7 @@ from anyio.from_thread import BlockingPortal
 
 from everlist.core import activities
 from everlist.db import Database
-from everlist.worker import run as worker
+from everlist.worker import upkeep
 from tests.conftest import Api, Clock, Sql
 from tests.v3.bulk import Work, activity, ended, person, queued
 from tests.v3.conftest import adds_up, behind, work
@@ -27,7 +27,7 @@ Sweep = Callable[..., None]
 @pytest.fixture
 def sweep(database: Database, portal: BlockingPortal, clock: Clock) -> Sweep:
     """Sweeps as a worker does at the time of the clock."""
-    return lambda: portal.call(lambda: worker.sweep_all(database, now=clock()))
+    return lambda: portal.call(lambda: upkeep.sweep_all(database, now=clock()))
 
 
 def imported(api: Api, work: Work, rows: int = 3) -> str:
