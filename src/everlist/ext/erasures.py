@@ -125,7 +125,7 @@ async def post_contact_erase(call: Call) -> Response:
         return await activities.create(
             tx,
             account_id,
-            job.KIND,
+            "contact_erase",
             request,
             counts={"suppressed_count": len(nobodys)} if addresses else None,
             act=act,

@@ -17,9 +17,9 @@ import structlog
 from everlist.core import activities
 from everlist.core.act import Act
 from everlist.core.activities import PROCESSING, ActivityFailed, Job, LeaseLost
-from everlist.core.bulk import KINDS, STRANDS
 from everlist.core.ids import new_id
 from everlist.core.imports import upload
+from everlist.core.kinds import KINDS
 from everlist.db import DiskFull, Unavailable
 from everlist.errors import Conflict
 from everlist.ops import logs
@@ -194,8 +194,15 @@ class Worker:
                 token_id=before.token_id,
                 activity_id=before.activity_id,
             )
-            job = Job(tx, self._db, before, act, self._installation, partition)
-            progress = await KINDS[before.kind](job)
+            job = Job(
+                tx=tx,
+                db=self._db,
+                activity=before,
+                act=act,
+                installation=self._installation,
+                partition=partition,
+            )
+            progress = await KINDS[before.kind].run(job)
             return await activities.advance(tx, before, worker_id, progress, now=self._clock())
 
         return await self._db.write(chunk)
@@ -234,4 +241,4 @@ class Worker:
 
 
 def _partitions(activity: Activity) -> Sequence[int]:
-    return STRANDS[activity.kind](activity) if activity.kind in STRANDS else ()
+    return KINDS[activity.kind].partitions(activity)

@@ -43,7 +43,7 @@ async def roll_up_all(db: Database) -> int:
     with_counters = await counters.accounts_to_fold(db)
     with_usage = await usage.accounts_to_fold(db)
     metrics.UNFOLDED.set(len({*with_counters, *with_usage}))
-    metrics.LANES.set(await activities.count_lanes(db))
+    metrics.LANES.set(await activities.count_slots(db))
     moved = 0
     for account_id in with_counters:
         moved += await db.write(lambda tx, account_id=account_id: counters.fold(tx, account_id))

@@ -24,10 +24,10 @@ from everlist.core.contacts.identity import MAX_EMAIL, parse_email
 from everlist.core.contacts.model import MAX_CUSTOM_FIELDS, MAX_NAME, MAX_PHONES, MAX_STREET_ADDRESSES
 from everlist.core.custom_fields import MAX_VALUE
 from everlist.core.imports import values
+from everlist.core.imports.encodings import NotCsv
 from everlist.core.imports.names import ADDRESS_PARTS, ADDRESSES, CORE, NAMES, PHONES, STATUSES, ColumnNames
 from everlist.core.imports.values import NULL, FieldColumn, Refused
 from everlist.core.places import country_name, state_name
-from everlist.errors import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -132,7 +132,7 @@ class Columns:
     def of_header(
         cls, cells: Sequence[str], fields: Sequence[CustomField], *, sms_permission: str | None = None
     ) -> Columns:
-        """The columns of a file. Raises Invalid where none says whose row it is."""
+        """Return the columns of a file. Raises NotCsv if no column identifies the contact."""
         names = ColumnNames(fields)
         at: dict[str, int] = {}
         ignored: list[str] = []
@@ -143,7 +143,7 @@ class Columns:
             elif cell.strip():
                 ignored.append(cell.strip())
         if "email" not in at and "sms_number" not in at:
-            raise Invalid("the file has no email or sms_number column")
+            raise NotCsv("the file has no email or sms_number column")
         columns = cls(at, names, sms_permission)
         columns.ignored = ignored
         return columns

@@ -10,7 +10,6 @@ from everlist.core.activities import MAX_ERRORS, Activity, ActivityFailed
 from everlist.core.contacts.identity import keys_in
 from everlist.core.imports.columns import Columns, Rejected, Staged, copy_text
 from everlist.core.imports.csvfile import CsvReader, NotCsv, whole_lines
-from everlist.errors import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -133,7 +132,7 @@ class Reading:
             raise ActivityFailed(message)
         try:
             columns = Columns.of_header(header.cells, self._fields, sms_permission=self._sms_permission)
-        except Invalid as error:
+        except NotCsv as error:
             raise ActivityFailed(str(error)) from error
         self.custom_field_ids = columns.custom_field_ids
         self._remark_on(columns)

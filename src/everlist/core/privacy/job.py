@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from everlist.core.installation import Installation
     from everlist.db import Transaction
 
-KIND = "contact_erase"
-"""The kind of activity that cannot be undone."""
 CHUNK = 5_000
 SCANNED = 10_000
 _UNDER_WAY = timedelta(hours=1)

@@ -28,7 +28,7 @@ FILE = "email\n" + "".join(f"{name}@example.org\n" for name in NAMES)
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Five chunks: the first is merged alone, then two strands have two each."""
+    """Five chunks: the first is merged alone, then two partitions have two each."""
     monkeypatch.setattr(job, "CHUNK", 2)
 
 
@@ -152,7 +152,7 @@ def test_rows_that_are_lost_between_chunks_are_read_again(
     database: Database,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A crash of PostgreSQL empties their table, and a strand may find it so before it knows of the crash."""
+    """A crash of PostgreSQL empties their table, and a partition may see that before it notices the crash."""
     lost: list[int] = []
 
     async def lose(first: int) -> None:
