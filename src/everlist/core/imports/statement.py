@@ -118,7 +118,7 @@ from compared where not (select all_unchanged from verdict)
 # of $11 whose persons were erased, $17: custom custom fields that were deleted, $18: the times of what is new
 INCOMING: LiteralString = (
     """
-with matched as materialized (  -- each row that counts, beside the contact that it is about
+with matched as materialized (  -- each row that counts, with the contact that it is about
     select r.row_number, r.line_number, r.contact_id as new_id, r.email as new_email, r.email_key as new_email_key,
         r.sms_number as new_sms_number, r.sms_channel as new_sms_channel, r.opted_out,
         c.contact_id, c.created_at, c.deleted_at, c.create_source, c.update_source,
