@@ -198,7 +198,7 @@ async def contacts_tags_delete(job: Job) -> Progress:
     """Delete tags: first from all contacts, deleted ones included, then the tags themselves."""
     ids = msgspec.convert(job.activity.request, Whole).ids
     stripped = Edit(tags_removed="$9::uuid[]")
-    wanted = ContactFilter(frozenset({"all"}), tag_ids=ids)
+    wanted = ContactFilter(statuses=frozenset({"all"}), tag_ids=ids)
 
     async def delete() -> dict[str, int]:
         await undo.keep_definitions(job, "tag", ids)
@@ -212,7 +212,7 @@ async def custom_fields_delete(job: Job) -> Progress:
     """Delete custom fields: first their values, chunk by chunk, then the definitions."""
     ids = msgspec.convert(job.activity.request, Whole).ids
     stripped = Edit(custom_fields="c.custom_fields - $9::uuid[]::text[]")
-    wanted = ContactFilter(frozenset({"all"}), custom_field_ids=ids)
+    wanted = ContactFilter(statuses=frozenset({"all"}), custom_field_ids=ids)
 
     async def delete() -> dict[str, int]:
         await undo.keep_definitions(job, "custom_field", ids)

@@ -58,7 +58,7 @@ async def erase_again(settings: Settings, dsn: str, *, clock: Clock = utc_now) -
     await asyncio.to_thread(ledger.check, settings.erase_ledger)
     db = await open_database(dsn, size=2, statement_timeout=CHUNK_TIMEOUT_SECONDS, name="everlist erase")
     try:
-        act = Act("erase ledger", clock())
+        act = Act(operation="erase ledger", now=clock())
         repeated = await repeat.repeat_all(
             db, settings.erase_ledger, act=act, installation=installation_of(settings)
         )

@@ -170,7 +170,13 @@ class Columns:
                 cells[place] = text
         if bad:
             email = _shown(cells[self._email])
-            return Rejected(row_number, line_number, email, f"Invalid {bad}", correctable=False)
+            return Rejected(
+                row_number=row_number,
+                line_number=line_number,
+                email=email,
+                reason=f"Invalid {bad}",
+                correctable=False,
+            )
         return self.stage(cells, row_number=row_number, line_number=line_number, now=now)
 
     def _place(self, key: str) -> int:
@@ -196,7 +202,13 @@ class Columns:
             return self._staged(cells, row_number, line_number, now, plain=plain)
         except Refused as refused:
             email = _shown(cells[self._email])
-            return Rejected(row_number, line_number, email, refused.reason, refused.correctable)
+            return Rejected(
+                row_number=row_number,
+                line_number=line_number,
+                email=email,
+                reason=refused.reason,
+                correctable=refused.correctable,
+            )
 
     def _staged(
         self, cells: list[str], row_number: int, line_number: int, now: datetime, *, plain: bool
@@ -232,7 +244,14 @@ class Columns:
             f"\t{first or NULL}\t{last or NULL}\t{job or NULL}\t{company or NULL}\t{birthday}\t{anniversary or NULL}"
             f"\t{custom_fields}\t{phones}\t{addresses}\t{'t' if opted_out else 'f'}"
         )
-        return Staged(row_number, line_number, email_key or None, sms or None, line, opted_out=opted_out)
+        return Staged(
+            row_number=row_number,
+            line_number=line_number,
+            email_key=email_key or None,
+            sms_number=sms or None,
+            line=line,
+            opted_out=opted_out,
+        )
 
     def _is_simple(self, email: str) -> bool:
         """Return True if the address needs no normalising: simple local part, domain already seen."""

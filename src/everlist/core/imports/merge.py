@@ -65,7 +65,7 @@ async def merge(
         expect_new = False
         if found.all_unchanged is not None:
             decided = await _decided(tx, account_id, first, last, act=act, installation=installation)
-            return Merged({"unchanged": found.all_unchanged}, decided, [])
+            return Merged(outcomes={"unchanged": found.all_unchanged}, decided=decided, errors=[])
         suppressed, erased = await _suppressed(
             tx, account_id, first, last, act=act, installation=installation
         )
@@ -103,7 +103,8 @@ async def merge(
                 raise RetryTransaction
         outcomes["unchanged"] = outcomes.get("unchanged", 0) + len(found.rows)
         decided = await _decided(tx, account_id, first, last, act=act, installation=installation)
-        return Merged(outcomes, decided, (merged[0]["errors"] or []) if merged else [])
+        errors: list[str] = (merged[0]["errors"] or []) if merged else []
+        return Merged(outcomes=outcomes, decided=decided, errors=errors)
 
 
 class Merged(NamedTuple):

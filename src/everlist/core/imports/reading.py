@@ -156,7 +156,13 @@ class Reading:
                 return
             self.rows += 1
             if record.cells is None:
-                yield Rejected(self.rows, record.line_number, "", record.problem or "", correctable=False)
+                yield Rejected(
+                    row_number=self.rows,
+                    line_number=record.line_number,
+                    email="",
+                    reason=record.problem or "",
+                    correctable=False,
+                )
             else:
                 yield columns.stage(
                     record.cells, row_number=self.rows, line_number=record.line_number, now=self._now
@@ -190,7 +196,9 @@ class Reading:
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 # The line was checked to be JSON, but may have a number too big to decode, or a text that is not UTF-8.
                 why = "not valid UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-                yield Rejected(self.rows, self.rows, "", why, correctable=False)
+                yield Rejected(
+                    row_number=self.rows, line_number=self.rows, email="", reason=why, correctable=False
+                )
                 continue
             yield columns.stage_item(item, row_number=self.rows, line_number=self.rows, now=self._now)
 

@@ -115,7 +115,7 @@ from compared where not (select all_unchanged from verdict)
 
 # $4: list ids, $9: first row, $10: last row, $11: suppressed address keys, $12: rows that change nothing, $13:
 # their lines, $14: their contacts, $15: the contacts that are locked, $16: those
-# of $11 whose persons were erased, $17: custom custom fields that were deleted, $18: the times of what is new
+# of $11 whose persons were erased, $17: custom fields that were deleted, $18: the times of what is new
 INCOMING: LiteralString = (
     """
 with matched as materialized (  -- each row that counts, with the contact that it is about

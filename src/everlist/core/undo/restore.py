@@ -69,7 +69,7 @@ async def contact_restore(job: Job) -> Progress:
 async def _restore(job: Job, ids: list[UUID]) -> int:
     """Restore those of the contacts that are deleted; return how many those were."""
     tx, account_id = job.tx, job.activity.account_id
-    deleted = ContactFilter(frozenset({"deleted"}), contact_ids=tuple(ids))
+    deleted = ContactFilter(statuses=frozenset({"deleted"}), contact_ids=tuple(ids))
     chunk = await choose(tx, account_id, deleted, after=None, limit=None)
     contact_ids = [contact.contact_id for contact in chunk.contacts]
     were_on = await tx.rows(
