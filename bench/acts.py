@@ -26,7 +26,7 @@ from everlist.core.act import Act
 from everlist.core.activities import Job
 from everlist.core.contacts.apply import CONSEQUENCES
 from everlist.core.imports import merge
-from everlist.core.imports.job import ANALYZED, CHUNK, analyze, read_rows
+from everlist.core.imports.job import ANALYZE_CONTACTS, CHUNK, analyze, read_rows
 from everlist.core.installation import Installation
 from everlist.db import open_database
 
@@ -120,9 +120,11 @@ async def _merged(everlist: Server, activity_id: UUID, list_id: UUID, chunk: int
     try:
         activity = await activities.get(db, everlist.account_id, activity_id)
         act = _act(activity)
-        await db.write(lambda tx: read_rows(Job(tx, db, activity, act)))
+        await db.write(
+            lambda tx: read_rows(Job(tx=tx, db=db, activity=activity, act=act, installation=_INSTALLATION))
+        )
         await _merge(db, activity, list_id, range(1, chunk + 1), metered=True)
-        await db.write(lambda tx: analyze(tx, before=0, created=ANALYZED, done=False))
+        await db.write(lambda tx: analyze(tx, before=0, created=ANALYZE_CONTACTS, done=False))
         first = chunk + 1
         rounds: list[Round] = []
         foldings: list[float] = []

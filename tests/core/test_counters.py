@@ -13,7 +13,7 @@ from anyio.from_thread import BlockingPortal
 from everlist.core import counters
 from everlist.core.ids import NO_ID, new_id
 from everlist.db import Database, Transaction
-from everlist.worker.run import fold_all
+from everlist.worker.upkeep import roll_up_all
 from tests.conftest import Sql
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -204,7 +204,7 @@ def test_accounts_to_fold_are_those_that_wait(run: Run, database: Database) -> N
         assert len(found) == len(set(found))
         assert {first, second} <= set(found)
         assert quiet not in found
-        assert await fold_all(database) >= 3
+        assert await roll_up_all(database) >= 3
         assert not {first, second} & set(await counters.accounts_to_fold(database))
 
     run(story())

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from everlist.core import accounts, usage
 from everlist.core.ids import new_id
 from everlist.db import Database
-from everlist.worker import run as worker
+from everlist.worker import upkeep
 from tests.conftest import Api, Clock, NewToken, Sql
 from tests.core.recount import recount
 from tests.ext.meter import PATH, Fold, month, move_to_the_tenth
@@ -152,7 +152,7 @@ def test_a_contact_deleted_and_brought_back_in_a_month_counts_once(alice: Api, c
 
 def test_the_worker_folds(alice: Api, database: Database, portal: BlockingPortal, sql: Sql) -> None:
     person(alice, "ann")
-    while portal.call(worker.fold_all, database):
+    while portal.call(upkeep.roll_up_all, database):
         pass
     assert sql("select count(*) from active_delta where account_id = $1", alice.account_id)[0][0] == 0
     assert month(alice)["current"] == 1

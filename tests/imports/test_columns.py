@@ -27,6 +27,7 @@ from everlist.core.contacts.model import (
 from everlist.core.contacts.subresources import replaced_phones, replaced_street_addresses
 from everlist.core.custom_fields import Choice, CustomField, checked_value
 from everlist.core.imports.columns import Columns, Rejected, Staged, copy_text
+from everlist.core.imports.encodings import NotCsv
 from everlist.errors import Invalid
 
 NO_ID = UUID(int=0)
@@ -269,7 +270,7 @@ def test_unknown_and_repeated_columns_are_named():
 
 
 def test_a_file_needs_a_column_that_says_who():
-    with pytest.raises(Invalid, match="^the file has no email or sms_number column$"):
+    with pytest.raises(NotCsv, match="^the file has no email or sms_number column$"):
         Columns.of_header(["first_name", "phone"], FIELDS)
     Columns.of_header(["SMS Number"], FIELDS)
 

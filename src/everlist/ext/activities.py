@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from starlette.responses import StreamingResponse
 
-from everlist.core import activities, undo
+from everlist.core import activities, kinds, undo
 from everlist.core.imports import outcomes
 from everlist.errors import NotFound
 from everlist.rest.activities import activity_out
@@ -52,7 +52,7 @@ async def get_rows(call: Call) -> Response:
     404 once the rows are not kept any more.
     """
     activity_id = call.path_id("activity_id")
-    wanted = call.query().words("outcome", tuple(outcomes.OUTCOMES.values()))
+    wanted = call.query().words("outcome", tuple(activities.OUTCOMES.values()))
     activity = await activities.get(call.db, call.account_id, activity_id)
     if activities.is_forgotten(activity, now=call.now):
         days = activities.UNDO_WINDOW.days
@@ -81,9 +81,7 @@ async def undo_activity(call: Call) -> Response:
     act = call.act
 
     async def operation(tx: Transaction) -> activities.Activity:
-        await undo.refuse_undo(tx, call.account_id, activity_id, now=act.now)
-        request = undo.UndoRequest(activity_id)
-        return await activities.create(tx, call.account_id, undo.KIND, request, act=act)
+        return await kinds.queue_undo(tx, call.account_id, activity_id, act=act)
 
     return json_response(activity_out(await call.write(operation)), 201)
 

@@ -11,7 +11,7 @@ import msgspec
 from everlist.core import lists
 from everlist.core.activities import ActivityFailed
 from everlist.core.ids import new_id
-from everlist.core.imports.replace import KIND, LEAVERS, UNLIST, ReplaceRequest, preview
+from everlist.core.imports.replace import LEAVERS, UNLIST, ReplaceRequest, preview
 from everlist.core.imports.upload import Upload
 from everlist.errors import NotFound
 from everlist.rest.activities import activity_out, queue
@@ -59,7 +59,12 @@ async def replace_members(call: Call) -> Response:
         await _store(call, upload, is_json=request.is_json)
         if not dry_run:
             made = await queue(
-                call, KIND, request, list_ids=request.list_ids, not_found=True, activity_id=activity_id
+                call,
+                "list_replace",
+                request,
+                list_ids=request.list_ids,
+                not_found=True,
+                activity_id=activity_id,
             )
             return json_response(activity_out(made), 201)
         _refuse_one_too_many()

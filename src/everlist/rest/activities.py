@@ -23,7 +23,7 @@ _OUTCOMES = ("created", "updated", "unchanged", "held_back", "rejected")
 _IMPORTED = (
     *("items_total_count", "person_count", "error_count", "correctable_count", "cannot_add_to_list_count"),
 )
-_STATUS = {
+_STATUS: dict[activities.ActivityKind, tuple[str, ...]] = {
     "contact_exports": _ITEMS,
     "contacts_file_import": _IMPORTED,
     "contacts_json_import": _IMPORTED,
@@ -90,7 +90,7 @@ def activity_out(activity: activities.Activity) -> ActivityOut:
 
 async def queue(
     call: Call,
-    kind: str,
+    kind: activities.ActivityKind,
     request: object,
     *,
     list_ids: tuple[UUID, ...] = (),

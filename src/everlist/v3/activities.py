@@ -128,7 +128,7 @@ async def post_remove_list_memberships(call: Call) -> Response:
     return await _list_memberships(call, "remove_list_memberships", most_lists=100)
 
 
-async def _list_memberships(call: Call, kind: str, *, most_lists: int) -> Response:
+async def _list_memberships(call: Call, kind: activities.ActivityKind, *, most_lists: int) -> Response:
     body = await call.body(ForContactsIn)
     ids = _required("list_ids", body.list_ids, 50)
     source = body.source_of(most_lists=most_lists)
@@ -153,7 +153,7 @@ async def post_contacts_taggings_remove(call: Call) -> Response:
     return await _taggings(call, "contacts_taggings_remove")
 
 
-async def _taggings(call: Call, kind: str) -> Response:
+async def _taggings(call: Call, kind: activities.ActivityKind) -> Response:
     body = await call.body(ForContactsIn)
     ids = _required("tag_ids", body.tag_ids, 50)
     source = body.source_of()

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from everlist.core.activities import OUTCOMES
 from everlist.core.consent import suppression
 from everlist.core.contacts.history import page
 from everlist.core.contacts.read import get
-from everlist.core.imports.merge import OUTCOMES
 
 if TYPE_CHECKING:
     from uuid import UUID

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from everlist.core.installation import Installation
     from everlist.db import Transaction
 
-KIND = "contact_erase"
-"""The kind of activity that cannot be undone."""
 MAX_CONTACTS = 500
 """Contacts, or addresses, that one request may name."""
 CHUNK = 5_000
@@ -86,7 +84,7 @@ async def request_erasure(
         nobodys=nobodys,
     )
     counts = {"suppressed_count": len(nobodys)} if addresses else None
-    return await activities.create(tx, account_id, KIND, request, counts=counts, act=act)
+    return await activities.create(tx, account_id, "contact_erase", request, counts=counts, act=act)
 
 
 def _parsed(texts: Sequence[str]) -> list[str]:
