@@ -102,8 +102,7 @@ class Api:
             connection.request(method, path, body, {**self._headers, **headers})
             answer = connection.getresponse()
             if answer.status >= 300:
-                message = f"{method} {path}: {answer.status} {answer.read().decode()}"
-                raise RuntimeError(message)
+                raise RuntimeError(f"{method} {path}: {answer.status} {answer.read().decode()}")
             yield answer
         finally:
             connection.close()

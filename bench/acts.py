@@ -96,8 +96,7 @@ def _round(everlist: Server, one: int, number: int) -> tuple[Round, Round, int]:
 def _same(found: object, expected: object) -> None:
     """Only what did its work is measured."""
     if found != expected:
-        message = f"{found} where {expected} was to be expected"
-        raise RuntimeError(message)
+        raise RuntimeError(f"{found} where {expected} was to be expected")
 
 
 def _metered(directory: Path, number: int) -> list[Line]:

@@ -115,8 +115,7 @@ class _Connection:
             head, end, rest = answer.partition(b"\r\n\r\n")
             length = _LENGTH.search(head) if end else None
             if not piece or (end and (length is None or not answer.startswith(b"HTTP/1.1 200 "))):
-                message = f"the server answered {answer[:500]!r}"
-                raise RuntimeError(message)
+                raise RuntimeError(f"the server answered {answer[:500]!r}")
             if length is not None:
                 self._left = int(length[1]) - len(rest)
         return self._left == 0

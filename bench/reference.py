@@ -65,8 +65,7 @@ async def statements() -> tuple[str, str]:
     everybody = contacts.ContactFilter()
     await contacts.page(page, NO_ID, everybody, limit=PAGE_SIZE, from_id=NO_ID, include=INCLUDE)
     if one.args != (NO_ID, NO_ID) or page.args != (NO_ID, NO_ID, PAGE_SIZE + 1):
-        message = "core's statements take other arguments now: see to bench/reference.py"
-        raise RuntimeError(message)
+        raise RuntimeError("core's statements take other arguments now: see to bench/reference.py")
     return one.sql, page.sql
 
 

@@ -48,8 +48,7 @@ def _running(log: Path, *command: str) -> Iterator[tuple[int, int]]:
             if port := re.search(r"http://127\.0\.0\.1:([0-9]+)", line):
                 yield int(port[1]), process.pid
                 return
-        message = f"{' '.join(command)} did not start: {said}{log.read_text()}"
-        raise RuntimeError(message)
+        raise RuntimeError(f"{' '.join(command)} did not start: {said}{log.read_text()}")
     finally:
         process.terminate()
         process.wait(30)

@@ -107,8 +107,9 @@ class Transaction:
         except asyncio.CancelledError:
             if not lost:
                 raise
-            message = "the connection was lost in the middle of COPY"
-            raise asyncpg.ConnectionDoesNotExistError(message) from None
+            raise asyncpg.ConnectionDoesNotExistError(
+                "the connection was lost in the middle of COPY"
+            ) from None
         finally:
             connection.remove_termination_listener(give_up)
         return int(tag.rpartition(" ")[2])
@@ -163,8 +164,7 @@ class Database:
                     return await operation(tx)
             except _RETRIED:
                 continue
-        message = "Another change of the same resource is under way"
-        raise Conflict(message)
+        raise Conflict("Another change of the same resource is under way")
 
     def stats(self) -> tuple[int, int]:
         """(connections open, connections idle)."""

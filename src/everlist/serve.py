@@ -150,8 +150,7 @@ def _serve(listening: socket.socket, workers: int, ready: Callable[[], None]) ->
         server.run(sockets=[listening])
     finally:
         if not server.started:  # uvicorn leaves with a status of its own
-            message = "the web server did not start; the log says why"
-            raise StartError(message)
+            raise StartError("the web server did not start; the log says why")
 
 
 @contextlib.contextmanager
@@ -165,8 +164,9 @@ def _listening_socket(host: str, port: int) -> Generator[socket.socket]:
             listening.listen(2048)
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            message = f"cannot listen on {host}, port {port}: {reason}; choose another with --host or --port"
-            raise StartError(message) from error
+            raise StartError(
+                f"cannot listen on {host}, port {port}: {reason}; choose another with --host or --port"
+            ) from error
         listening.set_inheritable(True)
         yield listening
 

@@ -151,8 +151,7 @@ def secret_key_here(environ: Mapping[str, str] = os.environ, *, data_dir: Path |
 def _given_secret_key(environ: Mapping[str, str]) -> str:
     key = environ.get("EVERLIST_SECRET_KEY", "").strip()
     if key and len(key) < _KEY_LENGTH:
-        message = f"EVERLIST_SECRET_KEY must have at least {_KEY_LENGTH} characters"
-        raise StartError(message)
+        raise StartError(f"EVERLIST_SECRET_KEY must have at least {_KEY_LENGTH} characters")
     return key
 
 
@@ -174,11 +173,11 @@ def _kept_secret_key(directory: Path) -> str:
         key = path.read_text().strip()
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        message = f"the data directory {directory} cannot be used: {reason}; choose another with --data-dir"
-        raise StartError(message) from error
+        raise StartError(
+            f"the data directory {directory} cannot be used: {reason}; choose another with --data-dir"
+        ) from error
     if len(key) < _KEY_LENGTH:
-        message = f"{path} does not hold a key of at least {_KEY_LENGTH} characters"
-        raise StartError(message)
+        raise StartError(f"{path} does not hold a key of at least {_KEY_LENGTH} characters")
     return key
 
 
@@ -194,8 +193,9 @@ def _public_url(environ: Mapping[str, str]) -> str | None:
     else:
         fits = fits and not (parts.query or parts.fragment or parts.username or parts.password)
     if not fits or not re.fullmatch(r"[!-~]+", value):
-        message = f"EVERLIST_PUBLIC_URL must be an address such as https://mail.example.org, not {value!r}"
-        raise StartError(message)
+        raise StartError(
+            f"EVERLIST_PUBLIC_URL must be an address such as https://mail.example.org, not {value!r}"
+        )
     return value
 
 
@@ -210,14 +210,14 @@ def _smtp(environ: Mapping[str, str]) -> Smtp | None:
         return None
     server = _server(value)
     if server is None:
-        message = (
+        raise StartError(
             "EVERLIST_SMTP_URL must be smtp://, starttls:// or smtps:// with user:password@ or without,"
             " a host and perhaps :port"
         )
-        raise StartError(message)
     if server.username is not None and server.security == "none" and server.host not in _LOOPBACK:
-        message = "EVERLIST_SMTP_URL would send its password in the clear: use starttls:// or smtps://"
-        raise StartError(message)
+        raise StartError(
+            "EVERLIST_SMTP_URL would send its password in the clear: use starttls:// or smtps://"
+        )
     return server
 
 
@@ -250,8 +250,7 @@ def _integer(environ: Mapping[str, str], name: str, *, default: int, low: int, h
     value = environ.get(name) or str(default)
     if value.isdecimal() and low <= int(value) <= high:
         return int(value)
-    message = f"{name} must be a whole number from {low} to {high}, not {value!r}"
-    raise StartError(message)
+    raise StartError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
 
 
 _VENDOR_RATE_LIMIT = (4, 10_000)
@@ -266,16 +265,14 @@ def _rate_limit(environ: Mapping[str, str]) -> tuple[int, int | None] | None:
         one.isascii() and one.isdecimal() and 0 < int(one) < 10**9 for one in numbers
     ):
         return int(numbers[0]), int(numbers[1]) if len(numbers) == 2 else None
-    message = (
+    raise StartError(
         "EVERLIST_RATE_LIMIT must be off, vendor, requests a second such as 50,"
         f" or those and requests a day such as 50,100000, not {value!r}"
     )
-    raise StartError(message)
 
 
 def _choice(environ: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
     value = environ.get(name) or choices[0]
     if value in choices:
         return value
-    message = f"{name} must be one of {', '.join(choices)}, not {value!r}"
-    raise StartError(message)
+    raise StartError(f"{name} must be one of {', '.join(choices)}, not {value!r}")

@@ -67,11 +67,9 @@ async def create(tx: Transaction, name: str, *, now: datetime, time_zone: str = 
     """Make an account. Raises Invalid (empty or over-long name, unknown zone) and Conflict (name taken)."""
     name = name.strip()
     if not 1 <= len(name) <= 255 or "\x00" in name:
-        message = "the name of an account has 1 to 255 characters"
-        raise Invalid(message)
+        raise Invalid("the name of an account has 1 to 255 characters")
     if not _is_time_zone(time_zone):
-        message = f"{time_zone!r} is not the name of a time zone, such as Europe/Berlin"
-        raise Invalid(message)
+        raise Invalid(f"{time_zone!r} is not the name of a time zone, such as Europe/Berlin")
     account = Account(new_id(), name, time_zone, now)
     try:
         await tx.execute(
@@ -82,8 +80,7 @@ async def create(tx: Transaction, name: str, *, now: datetime, time_zone: str = 
             account.created_at,
         )
     except asyncpg.UniqueViolationError as error:
-        message = f"an account named {name!r} exists"
-        raise Conflict(message) from error
+        raise Conflict(f"an account named {name!r} exists") from error
     return account
 
 
@@ -125,8 +122,7 @@ async def settings(db: Queries, account_id: UUID) -> AccountSettings:
 
 def _settings(row: Row | None) -> AccountSettings:
     if row is None:
-        message = "there is no such account"
-        raise NotFound(message)
+        raise NotFound("there is no such account")
     return AccountSettings(
         row["name"],
         row["time_zone"],
@@ -156,8 +152,7 @@ async def change_settings(tx: Transaction, account_id: UUID, change: SettingsCha
         "select true from account where lower(name) = lower($2) and account_id <> $1", account_id, after.name
     )
     if taken:
-        message = f"an account named {after.name!r} exists"
-        raise Conflict(message)
+        raise Conflict(f"an account named {after.name!r} exists")
     await tx.execute(
         "update account set name = $2, time_zone = $3, confirmed_opt_in = $4, sender_name = $5, sender_email = $6,"
         " postal_address = $7 where account_id = $1",

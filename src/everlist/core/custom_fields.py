@@ -119,19 +119,16 @@ async def create(
 ) -> CustomField:
     """Define a field. Raises Invalid, Conflict (the label's name is taken) and LimitReached."""
     if kind not in TYPES:
-        message = "type does not have a valid value"
-        raise Invalid(message)
+        raise Invalid("type does not have a valid value")
     if version not in (1, 2):
-        message = "version does not have a valid value"
-        raise Invalid(message)
+        raise Invalid("version does not have a valid value")
     metadata = _checked_metadata(kind, metadata, version)
     _check_choices(kind, metadata, choices)
     name = slug(label)
     await _refuse_taken_name(tx, account_id, name, except_id=None)
     await accounts.lock(tx, account_id)
     if await tx.value("select count(*) from custom_field where account_id = $1", account_id) >= MAX_FIELDS:
-        message = f"an account may have at most {MAX_FIELDS} custom fields"
-        raise LimitReached(message)
+        raise LimitReached(f"an account may have at most {MAX_FIELDS} custom fields")
     made = CustomField(
         new_id(), label, name, kind, metadata, version, _merged_choices((), choices, now), now, now
     )
@@ -161,8 +158,7 @@ async def get(db: Queries, account_id: UUID, custom_field_id: UUID) -> CustomFie
         custom_field_id,
     )
     if row is None:
-        message = f"no custom field has the id {custom_field_id}"
-        raise NotFound(message)
+        raise NotFound(f"no custom field has the id {custom_field_id}")
     return _custom_field(row)
 
 
@@ -187,14 +183,12 @@ async def replace(
         custom_field_id,
     )
     if row is None:
-        message = f"no custom field has the id {custom_field_id}"
-        raise NotFound(message)
+        raise NotFound(f"no custom field has the id {custom_field_id}")
     before = _custom_field(row)
     _check_choices(before.type, before.metadata, choices or ())
     known = {choice.choice_id for choice in before.choices}
     if any(draft.choice_id is not None and draft.choice_id not in known for draft in choices or ()):
-        message = "choice_id does not have a valid value"
-        raise Invalid(message)
+        raise Invalid("choice_id does not have a valid value")
     name = slug(label)
     if name != before.name:
         await _refuse_taken_name(tx, account_id, name, except_id=custom_field_id)
@@ -274,8 +268,7 @@ async def delete_definition(tx: Transaction, account_id: UUID, custom_field_id: 
         custom_field_id,
     )
     if gone is None:
-        message = f"no custom field has the id {custom_field_id}"
-        raise NotFound(message)
+        raise NotFound(f"no custom field has the id {custom_field_id}")
 
 
 async def page(
@@ -322,8 +315,7 @@ def checked_value(field: CustomField, value: str | None, choice_ids: Sequence[st
         return None
     checked = _checked_text(field, value)
     if checked is None or len(checked) > MAX_VALUE:
-        message = f"custom_fields: {field.label} does not have a valid value"
-        raise Invalid(message)
+        raise Invalid(f"custom_fields: {field.label} does not have a valid value")
     return checked
 
 
@@ -342,8 +334,7 @@ def _checked_choice_ids(
     if any(choice_id not in known for choice_id in wanted) or (
         field.type == "single_select" and len(wanted) > 1
     ):
-        message = f"custom_fields: {field.label} does not have a valid value"
-        raise Invalid(message)
+        raise Invalid(f"custom_fields: {field.label} does not have a valid value")
     return wanted or None
 
 
@@ -406,21 +397,17 @@ def _checked_metadata(kind: str, given: Metadata, version: int) -> Metadata:
 def _check_choices(kind: str, metadata: Metadata, choices: Sequence[ChoiceDraft]) -> None:
     if kind not in SELECTS:
         if choices:
-            message = "choices does not have a valid value"
-            raise Invalid(message)
+            raise Invalid("choices does not have a valid value")
         return
     most = 100 if metadata.get("display_type") == "dropdown" else 20
     labels = [draft.choice_label.casefold() for draft in choices]
     ids = [draft.choice_id for draft in choices if draft.choice_id is not None]
     if not choices:
-        message = "choices is missing"
-        raise Invalid(message)
+        raise Invalid("choices is missing")
     if len(choices) > most:
-        message = f"choices does not have a valid value: at most {most}"
-        raise Invalid(message)
+        raise Invalid(f"choices does not have a valid value: at most {most}")
     if len(set(labels)) != len(labels) or len(set(ids)) != len(ids):
-        message = "choices does not have a valid value: each may stand there once"
-        raise Invalid(message)
+        raise Invalid("choices does not have a valid value: each may stand there once")
 
 
 def _merged_choices(
@@ -462,5 +449,4 @@ async def _refuse_taken_name(tx: Transaction, account_id: UUID, name: str, *, ex
         except_id,
     )
     if taken_by is not None:
-        message = f"A custom field with this label already exists: {taken_by}"
-        raise Conflict(message)
+        raise Conflict(f"A custom field with this label already exists: {taken_by}")

@@ -64,8 +64,7 @@ async def create(tx: Transaction, account_id: UUID, draft: ListDraft, *, now: da
         "select count(*) from contact_list where account_id = $1 and deleted_at is null", account_id
     )
     if count >= MAX_LISTS:
-        message = f"an account may have at most {MAX_LISTS} lists"
-        raise LimitReached(message)
+        raise LimitReached(f"an account may have at most {MAX_LISTS} lists")
     made = ContactList(new_id(), draft.name, draft.description, draft.favorite, now, now, None)
     await tx.execute(
         "insert into contact_list (account_id, list_id, name, description, favorite, created_at, updated_at)"
@@ -89,8 +88,7 @@ async def get(db: Queries, account_id: UUID, list_id: UUID) -> ContactList:
         list_id,
     )
     if row is None:
-        message = f"no contact list has the id {list_id}"
-        raise NotFound(message)
+        raise NotFound(f"no contact list has the id {list_id}")
     return _contact_list(row)
 
 
@@ -108,8 +106,7 @@ async def replace(
         list_id,
     )
     if row is None:
-        message = f"no contact list has the id {list_id}"
-        raise NotFound(message)
+        raise NotFound(f"no contact list has the id {list_id}")
     before = _contact_list(row)
     if draft == ListDraft(before.name, before.description, before.favorite):
         return before
@@ -248,5 +245,4 @@ async def _refuse_taken_name(tx: Transaction, account_id: UUID, name: str, *, ex
         except_id,
     )
     if taken_by is not None:
-        message = f"A contact list with this name already exists: {taken_by}"
-        raise Conflict(message)
+        raise Conflict(f"A contact list with this name already exists: {taken_by}")

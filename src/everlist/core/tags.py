@@ -59,8 +59,7 @@ async def get(db: Queries, account_id: UUID, tag_id: UUID) -> Tag:
         tag_id,
     )
     if row is None:
-        message = f"no tag has the id {tag_id}"
-        raise NotFound(message)
+        raise NotFound(f"no tag has the id {tag_id}")
     return _tag(row)
 
 
@@ -73,8 +72,7 @@ async def rename(tx: Transaction, account_id: UUID, tag_id: UUID, name: str, *, 
         tag_id,
     )
     if row is None:
-        message = f"no tag has the id {tag_id}"
-        raise NotFound(message)
+        raise NotFound(f"no tag has the id {tag_id}")
     before = _tag(row)
     if before.name == name:
         return before
@@ -152,5 +150,4 @@ async def _refuse_taken_name(tx: Transaction, account_id: UUID, name: str, *, ex
         except_id,
     )
     if taken_by is not None:
-        message = f"A tag with this name already exists: {taken_by}"
-        raise Conflict(message)
+        raise Conflict(f"A tag with this name already exists: {taken_by}")

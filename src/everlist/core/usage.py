@@ -325,11 +325,9 @@ async def of_month(db: Queries, account_id: UUID, first: date | None, *, now: da
         [*read.folded, *(piece for piece in read.waiting if piece.day >= first)], key=lambda piece: piece.day
     )
     if not pieces and first > read.today:
-        message = f"month does not have a valid value: {text} has not begun"
-        raise Invalid(message)
+        raise Invalid(f"month does not have a valid value: {text} has not begun")
     if not pieces and opening is None and last < read.created_on:
-        message = f"the account did not exist in {text}"
-        raise NotFound(message)
+        raise NotFound(f"the account did not exist in {text}")
     begin = first if opening is not None else max(first, min([read.created_on, *(one.day for one in pieces)]))
     opening = opening or 0
     peak, peak_at, cause = opening, max(read.began_at, read.created_at), None

@@ -42,8 +42,7 @@ try:
     import fcntl
     import pwd
 except ImportError as error:
-    message = "the embedded PostgreSQL needs Linux or macOS: set EVERLIST_DATABASE_URL"
-    raise StartError(message) from error
+    raise StartError("the embedded PostgreSQL needs Linux or macOS: set EVERLIST_DATABASE_URL") from error
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

@@ -58,8 +58,9 @@ async def migrate(dsn: str) -> list[str]:
                 done.append(name)
         return done
     except asyncpg.LockNotAvailableError as error:
-        message = f"the database is busy: a migration waited {LOCK_TIMEOUT} for a lock; try again"
-        raise StartError(message) from error
+        raise StartError(
+            f"the database is busy: a migration waited {LOCK_TIMEOUT} for a lock; try again"
+        ) from error
     finally:
         await connection.close()
 
@@ -74,8 +75,7 @@ async def check(dsn: str) -> None:
         await connection.close()
     _refuse_newer(applied)
     if newest() not in applied:
-        message = "the database schema is older than this program: run `everlist migrate`"
-        raise StartError(message)
+        raise StartError("the database schema is older than this program: run `everlist migrate`")
 
 
 async def connect(dsn: str) -> asyncpg.Connection[asyncpg.Record]:
@@ -84,13 +84,11 @@ async def connect(dsn: str) -> asyncpg.Connection[asyncpg.Record]:
         connection = await asyncpg.connect(dsn, timeout=10)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        message = f"the database cannot be reached: {reason}"
-        raise StartError(message) from error
+        raise StartError(f"the database cannot be reached: {reason}") from error
     version = int(await connection.fetchval("show server_version_num"))
     if version < OLDEST_SERVER:
         await connection.close()
-        message = f"PostgreSQL {version // 10000} is too old: Everlist needs 16 or newer"
-        raise StartError(message)
+        raise StartError(f"PostgreSQL {version // 10000} is too old: Everlist needs 16 or newer")
     return connection
 
 
@@ -104,8 +102,9 @@ async def _run(connection: asyncpg.Connection[asyncpg.Record], number: int, name
     except asyncpg.LockNotAvailableError:
         raise
     except asyncpg.PostgresError as error:
-        message = f"the migration {name} failed and changed nothing: {str(error).splitlines()[0]}"
-        raise StartError(message) from error
+        raise StartError(
+            f"the migration {name} failed and changed nothing: {str(error).splitlines()[0]}"
+        ) from error
 
 
 async def _applied(connection: asyncpg.Connection[asyncpg.Record]) -> set[int]:
@@ -114,8 +113,7 @@ async def _applied(connection: asyncpg.Connection[asyncpg.Record]) -> set[int]:
 
 def _refuse_newer(applied: set[int]) -> None:
     if applied and max(applied) > newest():
-        message = (
+        raise StartError(
             f"the database schema is at {max(applied)}, newer than this program knows ({newest()}):"
             " install the Everlist that it belongs to, or a later one"
         )
-        raise StartError(message)
