@@ -12,7 +12,7 @@ import msgspec
 from email_validator import EmailNotValidError, validate_email
 
 from everlist.core.ids import new_id
-from everlist.errors import Conflict, Invalid, NotFound
+from everlist.errors import Conflict, Invalid, NotFound, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,9 +67,9 @@ async def create(tx: Transaction, name: str, *, now: datetime, time_zone: str = 
     """Make an account. Raises Invalid (empty or over-long name, unknown zone) and Conflict (name taken)."""
     name = name.strip()
     if not 1 <= len(name) <= 255 or "\x00" in name:
-        raise Invalid("the name of an account has 1 to 255 characters")
+        raise Invalid(Problem("name", "give 1 to 255 characters"))
     if not _is_time_zone(time_zone):
-        raise Invalid(f"{time_zone!r} is not the name of a time zone, such as Europe/Berlin")
+        raise Invalid(Problem("time_zone", f"{time_zone!r} is unknown, give a name such as Europe/Berlin"))
     account = Account(new_id(), name, time_zone, now)
     try:
         await tx.execute(
@@ -146,7 +146,7 @@ async def change_settings(tx: Transaction, account_id: UUID, change: SettingsCha
         if value is not msgspec.UNSET
     }
     after = msgspec.structs.replace(before, **given)
-    if problems := [f"{field} does not have a valid value: {why}" for field, why in _problems(after)]:
+    if problems := tuple(_problems(after)):
         raise Invalid(*problems)
     taken = await tx.value(
         "select true from account where lower(name) = lower($2) and account_id <> $1", account_id, after.name
@@ -170,22 +170,22 @@ async def change_settings(tx: Transaction, account_id: UUID, change: SettingsCha
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
-def _problems(after: AccountSettings) -> Iterator[tuple[str, str]]:
-    """(field, why) of everything that is wrong; texts that go into headers have no control characters."""
+def _problems(after: AccountSettings) -> Iterator[Problem]:
+    """Yield a problem for each bad setting; texts that go into mail headers may hold no control characters."""
     if not 1 <= len(after.name or "") <= 255 or _CONTROL.search(after.name):
-        yield "name", "1 to 255 characters on one line"
+        yield Problem("name", "1 to 255 characters on one line")
     if not _is_time_zone(after.time_zone or ""):
-        yield "time_zone", "the name of a time zone, such as Europe/Berlin"
+        yield Problem("time_zone", "the name of a time zone, such as Europe/Berlin")
     if after.sender_name is not None and (len(after.sender_name) > 100 or _CONTROL.search(after.sender_name)):
-        yield "sender_name", "at most 100 characters on one line"
+        yield Problem("sender_name", "at most 100 characters on one line")
     if after.sender_email is not None and not _is_sender(after.sender_email):
-        yield "sender_email", "an e-mail address in ASCII letters"
+        yield Problem("sender_email", "an e-mail address in ASCII letters")
     if after.postal_address is not None and (
         len(after.postal_address) > 500 or _CONTROL.search(re.sub(r"\r?\n", "", after.postal_address))
     ):
-        yield "postal_address", "at most 500 characters"
+        yield Problem("postal_address", "at most 500 characters")
     if after.confirmed_opt_in and after.sender_email is None:
-        yield "confirmed_opt_in", "it needs sender_email, since somebody has to send the mail"
+        yield Problem("confirmed_opt_in", "it needs sender_email, since somebody has to send the mail")
 
 
 def _is_sender(address: str) -> bool:

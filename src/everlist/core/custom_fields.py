@@ -13,7 +13,7 @@ from everlist.core import accounts
 from everlist.core.dates import parse_date, parse_datetime
 from everlist.core.ids import new_id
 from everlist.core.paging import Page
-from everlist.errors import Conflict, Invalid, LimitReached, NotFound
+from everlist.errors import Conflict, Invalid, LimitReached, NotFound, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -119,9 +119,9 @@ async def create(
 ) -> CustomField:
     """Define a field. Raises Invalid, Conflict (the label's name is taken) and LimitReached."""
     if kind not in TYPES:
-        raise Invalid("type does not have a valid value")
+        raise Invalid(Problem("type"))
     if version not in (1, 2):
-        raise Invalid("version does not have a valid value")
+        raise Invalid(Problem("version"))
     metadata = _checked_metadata(kind, metadata, version)
     _check_choices(kind, metadata, choices)
     name = slug(label)
@@ -188,7 +188,7 @@ async def replace(
     _check_choices(before.type, before.metadata, choices or ())
     known = {choice.choice_id for choice in before.choices}
     if any(draft.choice_id is not None and draft.choice_id not in known for draft in choices or ()):
-        raise Invalid("choice_id does not have a valid value")
+        raise Invalid(Problem("choice_id"))
     name = slug(label)
     if name != before.name:
         await _refuse_taken_name(tx, account_id, name, except_id=custom_field_id)
@@ -315,7 +315,7 @@ def checked_value(field: CustomField, value: str | None, choice_ids: Sequence[st
         return None
     checked = _checked_text(field, value)
     if checked is None or len(checked) > MAX_VALUE:
-        raise Invalid(f"custom_fields: {field.label} does not have a valid value")
+        raise Invalid(Problem(f"custom_fields: {field.label}"))
     return checked
 
 
@@ -334,7 +334,7 @@ def _checked_choice_ids(
     if any(choice_id not in known for choice_id in wanted) or (
         field.type == "single_select" and len(wanted) > 1
     ):
-        raise Invalid(f"custom_fields: {field.label} does not have a valid value")
+        raise Invalid(Problem(f"custom_fields: {field.label}"))
     return wanted or None
 
 
@@ -375,18 +375,18 @@ _METADATA_OF = {
 def _checked_metadata(kind: str, given: Metadata, version: int) -> Metadata:
     """The metadata of the type with its defaults; keys that the type does not have are left out."""
     metadata = {key: given[key] for key in _METADATA_OF.get(kind, ()) if given.get(key) is not None}
-    problems: list[str] = []
+    problems: list[Problem] = []
     if kind in SELECTS and "display_type" not in metadata:
-        problems.append("metadata[display_type] is missing")
+        problems.append(Problem("metadata[display_type]", missing=True))
     elif kind in SELECTS and metadata["display_type"] not in DISPLAY_TYPES:
-        problems.append("metadata[display_type] does not have a valid value")
+        problems.append(Problem("metadata[display_type]"))
     if kind in ("number", "currency"):
         metadata.setdefault("allow_negative", False)
         least = 0 if metadata.get("integer", True) else 1
         if not least <= metadata.get("decimal_places", 0) <= 4:
-            problems.append("metadata[decimal_places] does not have a valid value")
+            problems.append(Problem("metadata[decimal_places]"))
     if "currency_code" in metadata and not re.fullmatch(r"[A-Za-z]{3}", metadata["currency_code"], re.ASCII):
-        problems.append("metadata[currency_code] does not have a valid value")
+        problems.append(Problem("metadata[currency_code]"))
     if kind in ("date", "datetime") and version == 2:
         metadata.setdefault("display_format", "YYYY-MM-DD")
     if problems:
@@ -397,17 +397,17 @@ def _checked_metadata(kind: str, given: Metadata, version: int) -> Metadata:
 def _check_choices(kind: str, metadata: Metadata, choices: Sequence[ChoiceDraft]) -> None:
     if kind not in SELECTS:
         if choices:
-            raise Invalid("choices does not have a valid value")
+            raise Invalid(Problem("choices"))
         return
     most = 100 if metadata.get("display_type") == "dropdown" else 20
     labels = [draft.choice_label.casefold() for draft in choices]
     ids = [draft.choice_id for draft in choices if draft.choice_id is not None]
     if not choices:
-        raise Invalid("choices is missing")
+        raise Invalid(Problem("choices", missing=True))
     if len(choices) > most:
-        raise Invalid(f"choices does not have a valid value: at most {most}")
+        raise Invalid(Problem("choices", f"at most {most}"))
     if len(set(labels)) != len(labels) or len(set(ids)) != len(ids):
-        raise Invalid("choices does not have a valid value: each may stand there once")
+        raise Invalid(Problem("choices", "each may stand there once"))
 
 
 def _merged_choices(

@@ -24,7 +24,7 @@ from uuid import UUID
 
 import msgspec
 
-from everlist.errors import Invalid, NotFound
+from everlist.errors import Invalid, NotFound, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -325,7 +325,7 @@ async def of_month(db: Queries, account_id: UUID, first: date | None, *, now: da
         [*read.folded, *(piece for piece in read.waiting if piece.day >= first)], key=lambda piece: piece.day
     )
     if not pieces and first > read.today:
-        raise Invalid(f"month does not have a valid value: {text} has not begun")
+        raise Invalid(Problem("month", f"{text} has not begun"))
     if not pieces and opening is None and last < read.created_on:
         raise NotFound(f"the account did not exist in {text}")
     begin = first if opening is not None else max(first, min([read.created_on, *(one.day for one in pieces)]))
