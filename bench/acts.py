@@ -4,7 +4,7 @@ The replacement is measured against the import that made the list, the undo agai
 in three rounds with other people in each. Both are lists of 100,000 rows; the second shares half of its rows with
 the first, line for line.
 
-For the meter, merges of an import's chunks take turns: one as it is, with the folding of what it has metered, and
+For the meter, merges of an import's chunks take turns: one as it is, with the roll-up of what it has metered, and
 one without the CTE that meters. Reading the file is left out on both sides, so a whole import is slowed by less.
 """
 
@@ -100,7 +100,7 @@ def _same(found: object, expected: object) -> None:
 
 
 def _metered(directory: Path, number: int) -> list[Line]:
-    """Measure the meter, on a cluster of its own, without a worker that would fold beside it."""
+    """Measure the meter, on a cluster of its own, without a worker that would roll up beside it."""
     chunk = min(CHUNK, number // 10)
     chunks = 1 + _METER_ROUNDS * len(_TURNS)  # one to warm up
     with server(directory, worker=False) as everlist:
@@ -124,23 +124,23 @@ async def _merged(everlist: Server, activity_id: UUID, list_id: UUID, chunk: int
         await db.write(lambda tx: analyze(tx, before=0, created=ANALYZED, done=False))
         first = chunk + 1
         rounds: list[Round] = []
-        foldings: list[float] = []
+        roll_ups: list[float] = []
         for number in range(_METER_ROUNDS):
             seconds = {True: 0.0, False: 0.0}
             for turn in _TURNS:
                 metered = turn == (number % 2 == 0)
                 some = range(first, first + chunk)
-                took, folding = await _merge(db, activity, list_id, some, metered=metered)
-                seconds[metered] += took + folding
+                took, rolling_up = await _merge(db, activity, list_id, some, metered=metered)
+                seconds[metered] += took + rolling_up
                 if metered:
-                    foldings.append(folding)
+                    roll_ups.append(rolling_up)
                 first += chunk
             rounds.append((seconds[True] / 2, seconds[False] / 2))
     finally:
         await db.close()
     note(
-        f"the meter: {len(foldings)} chunks of {chunk:,} rows merged with it and as many without, in turns;"
-        f" the folding, which a worker does once a second, after each: {1000 * median(foldings):.1f} ms of"
+        f"the meter: {len(roll_ups)} chunks of {chunk:,} rows merged with it and as many without, in turns;"
+        f" the roll-up, which a worker does once a second, after each: {1000 * median(roll_ups):.1f} ms of"
         f" {1000 * median(one for one, _ in rounds):.1f} ms"
     )
     return rounds
@@ -149,9 +149,9 @@ async def _merged(everlist: Server, activity_id: UUID, list_id: UUID, chunk: int
 async def _merge(
     db: Database, activity: Activity, list_id: UUID, rows: range, *, metered: bool
 ) -> tuple[float, float]:
-    """The seconds that it takes to merge these rows, and those to fold what was metered."""
+    """The seconds that it takes to merge these rows, and those to roll up what was metered."""
     account_id, act = activity.account_id, _act(activity)
-    folded = 0
+    rolled_up = 0
     with _consequences(CONSEQUENCES if metered else _WITHOUT):
         begun = time.perf_counter()
         await db.write(
@@ -160,10 +160,10 @@ async def _merge(
             )
         )
         merged = time.perf_counter()
-        for one in await usage.accounts_to_fold(db) if metered else ():
-            folded += await db.write(lambda tx, one=one: usage.fold(tx, one))
+        for one in await usage.accounts_to_roll_up(db) if metered else ():
+            rolled_up += await db.write(lambda tx, one=one: usage.roll_up(tx, one))
         ended = time.perf_counter()
-    _same((folded, await usage.accounts_to_fold(db)), (int(metered), []))
+    _same((rolled_up, await usage.accounts_to_roll_up(db)), (int(metered), []))
     return merged - begun, ended - merged
 
 

@@ -29,9 +29,9 @@ LATENCY = Histogram(
 POOL = Gauge(
     "everlist_pool_connections", "Connections to PostgreSQL.", ["state"], multiprocess_mode="livesum"
 )
-UNFOLDED = Gauge(
+ROLL_UPS_WAITING = Gauge(
     "everlist_counter_accounts_waiting",
-    "Accounts whose counters have differences to fold.",
+    "Accounts whose counters have differences to roll up.",
     multiprocess_mode="livemostrecent",
 )
 

@@ -1,4 +1,4 @@
-"""The background process: runs activities, sends mail and folds counters. One or many may work on one database.
+"""The background process: runs activities, sends mail and rolls up counters. One or many may work on one database.
 
 Each of its lanes claims an account, runs that account's oldest activity chunk by chunk, and gives the
 account back. It is woken by a notification when work arrives, and looks by itself every second.
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 LANES = 2
-FOLD_SECONDS = 1.0
+ROLL_UP_SECONDS = 1.0
 POLL_SECONDS = 1.0
 BEAT_SECONDS = 2.0
 CHUNK_TIMEOUT_SECONDS = 600
@@ -115,7 +115,7 @@ async def run(settings: Settings, dsn: str, stop: asyncio.Event) -> None:
     listening = asyncio.create_task(listener.run())
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(worker.fold())
+            group.create_task(worker.roll_up())
             group.create_task(worker.sweep())
             group.create_task(post.work())
             group.create_task(post.sweep())
@@ -151,16 +151,16 @@ class Worker:
         """There is work, or it is time to stop."""
         self._woken.set()
 
-    async def fold(self) -> None:
-        """Fold counters until stopped."""
+    async def roll_up(self) -> None:
+        """Roll up counters until stopped."""
         while not self._stop.is_set():
             moved = 0
             try:
-                moved = await fold_all(self._db)
+                moved = await roll_up_all(self._db)
             except Unavailable as error:
                 log.warning("the database does not answer", error=type(error).__name__)
             if not moved:
-                await _wait(self._stop, FOLD_SECONDS)
+                await _wait(self._stop, ROLL_UP_SECONDS)
 
     async def sweep(self) -> None:
         """Take away what has had its time, now and every hour, until stopped."""
@@ -384,17 +384,17 @@ class Post:
             await _wait(self._stop, SWEEP_SECONDS)
 
 
-async def fold_all(db: Database) -> int:
-    """Fold what waits in every account once; how many differences were moved."""
-    waiting = await counters.accounts_to_fold(db)
-    metered = await usage.accounts_to_fold(db)
-    metrics.UNFOLDED.set(len({*waiting, *metered}))
+async def roll_up_all(db: Database) -> int:
+    """Roll up what waits in every account once; how many differences were moved."""
+    waiting = await counters.accounts_to_roll_up(db)
+    metered = await usage.accounts_to_roll_up(db)
+    metrics.ROLL_UPS_WAITING.set(len({*waiting, *metered}))
     metrics.LANES.set(await activities.count_lanes(db))
     moved = 0
     for account_id in waiting:
-        moved += await db.write(lambda tx, one=account_id: counters.fold(tx, one))
+        moved += await db.write(lambda tx, one=account_id: counters.roll_up(tx, one))
     for account_id in metered:
-        moved += await db.write(lambda tx, one=account_id: usage.fold(tx, one))
+        moved += await db.write(lambda tx, one=account_id: usage.roll_up(tx, one))
     return moved
 
 
