@@ -14,6 +14,7 @@ import asyncio
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -32,7 +33,6 @@ from everlist.db import open_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from everlist.core.activities import Activity
     from everlist.db import Database
@@ -119,7 +119,7 @@ async def _merged(everlist: Server, activity_id: UUID, list_id: UUID, chunk: int
     try:
         activity = await activities.get(db, everlist.account_id, activity_id)
         act = _act(activity)
-        await db.write(lambda tx: read_rows(Job(tx, db, activity, act)))
+        await db.write(lambda tx: read_rows(Job(tx=tx, db=db, activity=activity, act=act, installation=_INSTALLATION)))
         await _merge(db, activity, list_id, range(1, chunk + 1), metered=True)
         await db.write(lambda tx: analyze(tx, before=0, created=ANALYZED, done=False))
         first = chunk + 1
