@@ -1,4 +1,4 @@
-"""Accounts: each is a world of its own."""
+"""Accounts (tenants) and their settings. Accounts share no data."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class AccountSettings(msgspec.Struct, frozen=True):
-    """What an account decides for itself."""
+    """The settings of an account."""
 
     name: str
-    """Also what its people read on the pages and in the mail."""
+    """Shown to contacts, on pages and in mail."""
     time_zone: str
     confirmed_opt_in: bool = False
-    """Whoever signs up is asked by mail first."""
+    """Ask by mail before a sign-up counts."""
     sender_name: str | None = None
-    """The name in From; without it the account's."""
+    """The name in From; None for the account's name."""
     sender_email: str | None = None
-    """The address in From, which bounces go to."""
+    """The address in From, which receives the bounces."""
     postal_address: str | None = None
-    """Stands at the end of every mail (CAN-SPAM asks for one)."""
+    """Printed at the end of every mail (CAN-SPAM asks for one)."""
 
 
 class SettingsChange(msgspec.Struct, frozen=True):
-    """Settings as a client sends them: what is UNSET stays, null takes away."""
+    """A change of settings: UNSET keeps a setting, None clears it."""
 
     name: str | msgspec.UnsetType = msgspec.UNSET
     time_zone: str | msgspec.UnsetType = msgspec.UNSET
@@ -60,17 +60,17 @@ class SettingsChange(msgspec.Struct, frozen=True):
 
 
 def _account(row: Row) -> Account:
-    return Account(row["account_id"], row["name"], row["time_zone"], row["created_at"])
+    return Account(**row)
 
 
 async def create(tx: Transaction, name: str, *, now: datetime, time_zone: str = "UTC") -> Account:
-    """Make an account. Raises Invalid (empty or over-long name, unknown zone) and Conflict (name taken)."""
+    """Create an account. Raises Invalid (empty or over-long name, unknown zone) and Conflict (name taken)."""
     name = name.strip()
     if not 1 <= len(name) <= 255 or "\x00" in name:
         raise Invalid(Problem("name", "give 1 to 255 characters"))
     if not _is_time_zone(time_zone):
         raise Invalid(Problem("time_zone", f"{time_zone!r} is unknown, give a name such as Europe/Berlin"))
-    account = Account(new_id(), name, time_zone, now)
+    account = Account(account_id=new_id(), name=name, time_zone=time_zone, created_at=now)
     try:
         await tx.execute(
             "insert into account (account_id, name, time_zone, created_at) values ($1, $2, $3, $4)",
@@ -85,7 +85,7 @@ async def create(tx: Transaction, name: str, *, now: datetime, time_zone: str = 
 
 
 async def find(db: Queries, name: str) -> Account | None:
-    """The account of that name, in any case."""
+    """Return the account of that name, ignoring case, or None."""
     row = await db.row(
         "select account_id, name, time_zone, created_at from account where lower(name) = lower($1)", name
     )
@@ -93,7 +93,7 @@ async def find(db: Queries, name: str) -> Account | None:
 
 
 async def all_accounts(db: Queries) -> list[Account]:
-    """Every account, oldest first."""
+    """Return every account, oldest first."""
     rows = await db.rows(
         "select account_id, name, time_zone, created_at from account order by created_at, account_id"
     )
@@ -115,7 +115,7 @@ _SETTINGS: LiteralString = (
 
 
 async def settings(db: Queries, account_id: UUID) -> AccountSettings:
-    """The settings of the account. Raises NotFound."""
+    """Return the settings of the account. Raises NotFound."""
     row = await db.row(_SETTINGS, account_id)
     return _settings(row)
 
@@ -123,21 +123,13 @@ async def settings(db: Queries, account_id: UUID) -> AccountSettings:
 def _settings(row: Row | None) -> AccountSettings:
     if row is None:
         raise NotFound("there is no such account")
-    return AccountSettings(
-        row["name"],
-        row["time_zone"],
-        row["confirmed_opt_in"],
-        row["sender_name"],
-        row["sender_email"],
-        row["postal_address"],
-    )
+    return AccountSettings(**row)
 
 
 async def change_settings(tx: Transaction, account_id: UUID, change: SettingsChange) -> AccountSettings:
-    """Change the settings that are given; the settings as they are then.
+    """Change the given settings; return all settings after the change.
 
-    Raises Invalid (all problems at once; confirmed opt-in needs a sender's address) and Conflict (the name is
-    taken, in any case).
+    Raises Invalid with all problems at once, and Conflict (another account has the name, ignoring case).
     """
     before = _settings(await tx.row(_SETTINGS + " for no key update", account_id))
     given = {
@@ -189,7 +181,7 @@ def _problems(after: AccountSettings) -> Iterator[Problem]:
 
 
 def _is_sender(address: str) -> bool:
-    """Whether it can stand in From and MAIL FROM whatever the mail server speaks."""
+    """Return True if any mail server accepts the address in From and MAIL FROM."""
     try:
         valid = validate_email(address, check_deliverability=False, test_environment=True, strict=True)
     except EmailNotValidError:
@@ -198,5 +190,5 @@ def _is_sender(address: str) -> bool:
 
 
 async def lock(tx: Transaction, account_id: UUID) -> None:
-    """Keep others who take it from counting what the account has, until the transaction ends."""
+    """Lock the account, so that operations that check a limit of the account run one after another."""
     await tx.execute("select from account where account_id = $1 for no key update", account_id)
