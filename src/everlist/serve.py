@@ -30,7 +30,6 @@ from everlist.ops import logs
 from everlist.ops.embedded import Cluster
 from everlist.ops.processes import stop_with_parent
 from everlist.schema.migrate import migrate
-from everlist.worker.run import erase_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -79,7 +78,9 @@ def run(config: Settings, *, host: str, port: int, workers: int, worker: bool, d
     # Before uvicorn starts and after it ends, a signal must still run every `finally` below.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    with _listening_socket(host, port) as listening, database(config) as dsn:
+    with _metrics_directory(), _listening_socket(host, port) as listening, database(config) as dsn:
+        from everlist.worker.run import erase_again  # noqa: PLC0415 - after _metrics_directory
+
         asyncio.run(migrate(dsn))
         asyncio.run(erase_again(config, dsn))
         token = asyncio.run(_make_demo(dsn)) if demo_account else None
@@ -89,7 +90,7 @@ def run(config: Settings, *, host: str, port: int, workers: int, worker: bool, d
             )
         # This process alone looks after the embedded PostgreSQL: its children get a DSN like any other.
         config = replace(config, database_url=dsn, public_url=config.public_url or _url(listening))
-        with _metrics_directory(), _worker(config, wanted=worker):
+        with _worker(config, wanted=worker):
             _serve(config, listening, workers, lambda: _announce(listening, token))
 
 
@@ -175,7 +176,7 @@ def _listening_socket(host: str, port: int) -> Generator[socket.socket]:
 def _metrics_directory() -> Generator[None]:
     """Make the folder in which web processes and worker share metrics; delete it at the end.
 
-    prometheus-client takes the folder from the environment, once, when it is imported.
+    prometheus-client reads the environment when it is imported: everything that imports it comes later.
     """
     directory = tempfile.mkdtemp(prefix="everlist-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
