@@ -119,7 +119,9 @@ async def _merged(everlist: Server, activity_id: UUID, list_id: UUID, chunk: int
     try:
         activity = await activities.get(db, everlist.account_id, activity_id)
         act = _act(activity)
-        await db.write(lambda tx: read_rows(Job(tx=tx, db=db, activity=activity, act=act, installation=_INSTALLATION)))
+        await db.write(
+            lambda tx: read_rows(Job(tx=tx, db=db, activity=activity, act=act, installation=_INSTALLATION))
+        )
         await _merge(db, activity, list_id, range(1, chunk + 1), metered=True)
         await db.write(lambda tx: analyze(tx, before=0, created=ANALYZED, done=False))
         first = chunk + 1
