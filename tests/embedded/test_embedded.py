@@ -639,7 +639,7 @@ def test_an_ordinary_user(open_dir: Path) -> None:
     os.chown(open_dir / "nameless", 54321, 54321)
     user = User(open_dir / "nameless", python=python, env=environment, **(options | {"user": 54321}))
     _, errors = user.process.communicate(timeout=30)
-    assert "user id 54321 has no name here" in errors.split("\n")[-2]
+    assert "user id 54321 has no name on this machine" in errors.split("\n")[-2]
 
 
 @needs_root
