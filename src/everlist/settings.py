@@ -281,8 +281,8 @@ def _rate_limit(environ: Mapping[str, str]) -> tuple[int, int | None] | None:
     ):
         return int(numbers[0]), int(numbers[1]) if len(numbers) == 2 else None
     raise StartError(
-        "EVERLIST_RATE_LIMIT must be off, vendor, requests a second such as 50,"
-        f" or those and requests a day such as 50,100000, not {value!r}"
+        "EVERLIST_RATE_LIMIT must be off, vendor, a number of requests a second such as 50,"
+        f" or requests a second and a day such as 50,100000, not {value!r}"
     )
 
 

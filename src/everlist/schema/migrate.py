@@ -83,7 +83,7 @@ async def connect(dsn: str) -> asyncpg.Connection[asyncpg.Record]:
         connection = await asyncpg.connect(dsn, timeout=10)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise StartError(f"the database cannot be reached: {reason}") from error
+        raise StartError(f"the database cannot be reached: {reason}; check EVERLIST_DATABASE_URL") from error
     version = int(await connection.fetchval("show server_version_num"))
     if version < OLDEST_SERVER:
         await connection.close()
