@@ -232,10 +232,10 @@ class Histories(RuleBasedStateMachine):
         field=st.none() | _rarely(MISSING),
     )
     def time_passes(self, days: float, most: int, field: int | None) -> None:
-        """The worker folds some counters and some of the meter, and a custom field goes."""
+        """The worker rolls up some counters and some of the meter, and a custom field goes."""
         self.now += timedelta(days=days)
-        self._write(lambda tx: counters.fold(tx, self.account_id, most=most))
-        self._write(lambda tx: usage.fold(tx, self.account_id, most=most))
+        self._write(lambda tx: counters.roll_up(tx, self.account_id, most=most))
+        self._write(lambda tx: usage.roll_up(tx, self.account_id, most=most))
         if field is not None:
             field_id = self.fields[field]
             self._both(

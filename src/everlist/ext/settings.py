@@ -30,7 +30,7 @@ async def change_settings(call: Call) -> Response:
         before = await accounts.settings(tx, call.account_id)
         if change.time_zone in (msgspec.UNSET, before.time_zone):
             return await accounts.change_settings(tx, call.account_id, change)
-        await usage.fold_all(tx, call.account_id)
+        await usage.roll_up_all(tx, call.account_id)
         changed = await accounts.change_settings(tx, call.account_id, change)
         await usage.recount_months(tx, call.account_id)
         return changed

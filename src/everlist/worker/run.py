@@ -87,7 +87,9 @@ async def run(settings: Settings, dsn: str, stop: asyncio.Event, *, clock: Clock
     )
     worker = Worker(db, installation_of(settings), stop, clock)
     if settings.public_url is None:
-        log.warning("links lead to this machine until EVERLIST_PUBLIC_URL is set", url=settings.base_url)
+        log.warning(
+            "EVERLIST_PUBLIC_URL is not set: links in mail work on this machine only", url=settings.base_url
+        )
     sender = MailSender(db, Postman(db, settings), stop, clock)
     on_notification: dict[str, Callable[[str], None]] = {
         WORK_CHANNEL: lambda _payload: worker.wake(),

@@ -41,15 +41,15 @@ async def keep_rolling_up(db: Database, stop: asyncio.Event) -> None:
 
 async def roll_up_all(db: Database) -> int:
     """Roll up the waiting changes of every account once; return how many there were."""
-    with_counters = await counters.accounts_to_fold(db)
-    with_usage = await usage.accounts_to_fold(db)
-    metrics.UNFOLDED.set(len({*with_counters, *with_usage}))
+    with_counters = await counters.accounts_to_roll_up(db)
+    with_usage = await usage.accounts_to_roll_up(db)
+    metrics.ROLL_UPS_WAITING.set(len({*with_counters, *with_usage}))
     metrics.LANES.set(await activities.count_slots(db))
     moved = 0
     for account_id in with_counters:
-        moved += await db.write(lambda tx, account_id=account_id: counters.fold(tx, account_id))
+        moved += await db.write(lambda tx, account_id=account_id: counters.roll_up(tx, account_id))
     for account_id in with_usage:
-        moved += await db.write(lambda tx, account_id=account_id: usage.fold(tx, account_id))
+        moved += await db.write(lambda tx, account_id=account_id: usage.roll_up(tx, account_id))
     return moved
 
 
