@@ -81,7 +81,7 @@ async def add_all(
     await tx.execute(
         "insert into suppression (account_id, suppression_id, channel, address_hmac, key_version, reason, created_at)"
         " select $1, id, $3, hashed, $5, $6, at from unnest($2::uuid[], $4::bytea[], $7::timestamptz[])"
-        " as one(id, hashed, at) order by hashed on conflict do nothing",
+        " as entry (id, hashed, at) order by hashed on conflict do nothing",
         account_id,
         [new_id() for _ in hashes],
         channel,

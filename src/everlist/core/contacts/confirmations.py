@@ -171,7 +171,7 @@ async def ask(
 
 
 async def contact_asked(db: Queries, account_id: UUID, token_hash: bytes) -> UUID:
-    """Return the id of the contact to whom a link was sent. Raises NotFound."""
+    """Return the id of the contact that was sent the link. Raises NotFound."""
     contact_id: UUID | None = await db.value(
         "select contact_id from confirmation where account_id = $1 and token_hash = $2",
         account_id,
