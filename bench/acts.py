@@ -14,6 +14,7 @@ import asyncio
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -32,7 +33,6 @@ from everlist.db import open_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from everlist.core.activities import Activity
     from everlist.db import Database
