@@ -1,4 +1,4 @@
-"""/everlist/v1/erasures, and the calls that erase. What stays of a person is in everlist.core.privacy."""
+"""/everlist/v1/erasures, and the calls that erase. core/privacy says what is kept of an erased person."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from uuid import UUID
 
 import msgspec
 from msgspec import field
-from starlette.responses import JSONResponse
 
 from everlist.core import activities, contacts, lists
 from everlist.core.ids import new_id
@@ -20,7 +19,6 @@ from everlist.rest.errors import VALIDATION, Failure, invalid, json_response, wh
 from everlist.rest.query import Links
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
     from starlette.responses import Response
 
     from everlist.core.contacts.identity import EmailAddress
@@ -44,7 +42,7 @@ def _out(erasure: erasures.Erasure) -> erasures.Erasure:
 
 
 def checked_reason(reason: str | None, *, required: bool = False) -> str:
-    """The reason, which names nobody; 400 where it has an address, is too long, or is missing and required."""
+    """Return the reason. Raises Failure 400 if it holds an address, is too long, or is missing and required."""
     text = (reason or "").strip()
     if required and not text:
         raise Failure(400, VALIDATION, "reason is missing")
@@ -59,25 +57,14 @@ def checked_reason(reason: str | None, *, required: bool = False) -> str:
 
 
 async def erase_contact(call: Call) -> Response:
-    """DELETE /contacts/{contact_id}: erase one person, also a deleted one; answers with the receipt."""
+    """DELETE /contacts/{contact_id}: erase a contact, deleted or not. Answers with the receipt."""
     contact_id = call.path_id("contact_id")
     reason = checked_reason(call.query().text("reason"))
-    act, erasure_id = call.act, new_id()
-
-    async def operation(tx: Transaction) -> list[erasures.Erasure]:
-        return await erase.erase(
-            tx,
-            call.account_id,
-            {contact_id: erasure_id},
-            reason=reason,
-            act=act,
-            installation=call.installation,
-        )
-
-    erased = await call.write(operation)
+    erased = await call.run(
+        erase.erase, {contact_id: new_id()}, reason=reason, act=call.act, installation=call.installation
+    )
     if not erased:
-        message = f"no contact has the id {contact_id}"
-        raise NotFound(message)
+        raise NotFound(f"no contact has the id {contact_id}")
     return json_response(_out(erased[0]))
 
 
@@ -135,7 +122,7 @@ async def post_contact_erase(call: Call) -> Response:
 
 
 def _addresses(texts: Sequence[str]) -> dict[str, EmailAddress]:
-    """The addresses by their keys; 400 where one is none."""
+    """Return the addresses by their keys. Raises Failure 400 if a text is not an address."""
     parsed = [contacts.parse_email(text) for text in texts]
     if None in parsed:
         raise invalid(f"email_addresses[{parsed.index(None)}]")
@@ -154,7 +141,7 @@ async def get_erasures(call: Call) -> Response:
         activity_id=of_activity[0] if of_activity else None,
     )
     links = query.links(page.next_id, "limit", "activity_id")
-    return json_response(ErasuresOut([_out(one) for one in page.items], links))
+    return json_response(ErasuresOut(erasures=[_out(erasure) for erasure in page.items], links=links))
 
 
 async def get_erasure(call: Call) -> Response:
@@ -163,6 +150,6 @@ async def get_erasure(call: Call) -> Response:
     return json_response(_out(found))
 
 
-async def get_keys(request: Request) -> Response:
+async def get_keys(call: Call) -> Response:
     """GET /keys: the public keys of the receipts, as a JWKS. No token is needed."""
-    return JSONResponse(receipt.public_keys(request.app.state.installation.secret_key))
+    return json_response(receipt.public_keys(call.installation.secret_key))

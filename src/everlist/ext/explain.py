@@ -1,4 +1,4 @@
-"""/everlist/v1/contacts/explain: what stands behind an address."""
+"""/everlist/v1/contacts/explain: why an address is or is not a contact that can be mailed."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class ExportIn(msgspec.Struct):
     fields: tuple[str, ...] | None = None
 
     def wanted(self, *, now: datetime) -> ContactFilter:
-        """The contacts as core understands it; 400 where the body names what does not go together."""
+        """Return the contacts as core takes them. Raises Failure 400 if the body combines what excludes each other."""
         excluded = self.exclude.contact_ids if self.exclude else None
         if self.segment_id is not None:
             raise Failure(
@@ -68,7 +68,7 @@ class ExportIn(msgspec.Struct):
         elif self.new_subscriber or self.all_active_contacts:
             statuses = frozenset({"active"})
         return ContactFilter(
-            statuses,
+            statuses=statuses,
             list_ids=self.list_ids or None,
             tag_ids=self.tag_ids or None,
             contact_ids=self.contact_ids or None,
@@ -106,7 +106,7 @@ async def post_contact_exports(call: Call) -> Response:
     made = await queue(
         call,
         "contact_exports",
-        exports.ExportRequest(wanted, fields),
+        exports.ExportRequest(wanted=wanted, fields=fields),
         list_ids=wanted.list_ids or (),
         tag_ids=wanted.tag_ids or (),
     )

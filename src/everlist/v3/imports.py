@@ -26,13 +26,13 @@ _SMS_PERMISSIONS = ("not_set", "explicit")
 
 
 class _Form:
-    """A multipart form as its bytes come in: short fields are kept, the file is handed on."""
+    """Parses a multipart form as its bytes come in: keeps the short fields, and hands on the file."""
 
     def __init__(self, boundary: bytes) -> None:
         self.fields: dict[str, list[str]] = {}
         self.file_name: str | None = None
         self.file: list[bytes] = []
-        """Bytes of the file that wait to be taken."""
+        """The bytes of the file that have come in and are not stored yet."""
         self.ended = False
         self._header = b""
         self._value = b""
@@ -55,7 +55,7 @@ class _Form:
         )
 
     def feed(self, data: bytes) -> None:
-        """Take bytes of the body. Raises FormParserError."""
+        """Parse the next bytes of the body. Raises FormParserError."""
         self._parser.write(data)
 
     def _on_header_field(self, data: bytes, start: int, end: int) -> None:
@@ -97,12 +97,11 @@ class _Form:
 
 
 async def post_contacts_file_import(call: Call) -> Response:
-    """POST /activities/contacts_file_import: the file goes into the database as it comes in."""
-    kind, options = parse_options_header(call.content_type)
-    if kind != b"multipart/form-data" or not options.get(b"boundary"):
+    """POST /activities/contacts_file_import: store the file in the database as it comes in."""
+    if call.media_type != "multipart/form-data" or not call.boundary:
         raise Failure(415, VALIDATION, "Content-Type must be multipart/form-data with its boundary")
     try:
-        form = _Form(options[b"boundary"])
+        form = _Form(call.boundary)
     except (FormParserError, ValueError) as error:
         raise Failure(400, VALIDATION, "the multipart boundary does not have a valid value") from error
     activity_id = new_id()
@@ -159,7 +158,11 @@ def _checked(call: Call, list_ids: tuple[UUID, ...], sms_permission: str | None)
         raise Failure(400, VALIDATION, f"list_ids does not have a valid value: at most {_MAX_LISTS}")
     if sms_permission not in (None, "", *_SMS_PERMISSIONS):
         raise invalid("sms_permission_to_send")
-    return ImportRequest(list_ids, sms_permission or "not_set", call.settings.vendor_import_limits)
+    return ImportRequest(
+        list_ids=list_ids,
+        sms_permission=sms_permission or "not_set",
+        vendor_limits=call.settings.vendor_import_limits,
+    )
 
 
 class JsonImportIn(msgspec.Struct):

@@ -12,8 +12,8 @@ so keeps before-images of its own: an undo can be undone.
 """
 
 from everlist.core.undo.definitions import keep_definitions
-from everlist.core.undo.job import KIND, UndoRequest, activity_undo, refuse_undo
-from everlist.core.undo.restore import RestoreRequest, contact_restore, refuse_restore
+from everlist.core.undo.job import KIND, UndoRequest, activity_undo, queue_undo
+from everlist.core.undo.restore import RestoreRequest, contact_restore, queue_restore
 
 __all__ = [
     "KIND",
@@ -22,6 +22,6 @@ __all__ = [
     "activity_undo",
     "contact_restore",
     "keep_definitions",
-    "refuse_restore",
-    "refuse_undo",
+    "queue_restore",
+    "queue_undo",
 ]

@@ -23,6 +23,8 @@ from everlist.errors import Conflict
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from everlist.core.act import Act
+    from everlist.core.activities import Activity
     from everlist.db import Transaction
 
 KIND = "activity_undo"
@@ -38,8 +40,14 @@ class UndoRequest(msgspec.Struct, frozen=True):
     activity_id: UUID
 
 
-async def refuse_undo(tx: Transaction, account_id: UUID, activity_id: UUID, *, now: datetime) -> None:
-    """Raises NotFound, and Conflict where the activity cannot be undone. Of two who ask at once the second waits."""
+async def queue_undo(tx: Transaction, account_id: UUID, activity_id: UUID, *, act: Act) -> Activity:
+    """Queue the undo of an activity. Raises NotFound, and Conflict if the activity cannot be undone."""
+    await _refuse_undo(tx, account_id, activity_id, now=act.now)
+    return await activities.create(tx, account_id, KIND, UndoRequest(activity_id=activity_id), act=act)
+
+
+async def _refuse_undo(tx: Transaction, account_id: UUID, activity_id: UUID, *, now: datetime) -> None:
+    """Raise NotFound or Conflict if the activity cannot be undone. A second request waits for the first one's end."""
     await tx.execute(
         "select from activity where account_id = $1 and activity_id = $2 for update", account_id, activity_id
     )
