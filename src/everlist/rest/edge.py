@@ -20,19 +20,20 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import Scope
 
+    from everlist.core.tokens import TokenScope
     from everlist.errors import Problem
     from everlist.rest.call import Handler
-    from everlist.web.edge import Body
+    from everlist.web.edge import Body, Method
 
 Worded = Callable[["Problem | str"], str]
 
 
 def route(
-    method: str,
+    method: Method,
     path: str,
     handler: Handler,
     *takes: Body,
-    scope: str | None = "contact_data",
+    scope: TokenScope | None = "contact_data",
 ) -> Route[Call]:
     """Return a route below the edge's prefix, which takes these bodies and needs a token with the scope.
 

@@ -48,7 +48,7 @@ class Application:
         self._start = start
         self._state: State | None = None
         self._edges = [_RunningEdge(edge, self) for edge in edges]
-        self._by_prefix = [(prefix, edge) for edge in self._edges for prefix in edge.prefixes]
+        self._by_prefix = [(prefix, prefix + "/", edge) for edge in self._edges for prefix in edge.prefixes]
         self.router = Router(lifespan=self._lifespan)
 
     @property
@@ -69,6 +69,7 @@ class Application:
         if scope["type"] != "http":
             await self.router(scope, receive, send)
             return
+        state = self.state
         began = perf_counter()
         given = header(scope, b"x-request-id")
         request_id = given if _ACCEPTED_ID.fullmatch(given) else str(uuid7())
@@ -102,11 +103,11 @@ class Application:
                 account_id=scope.get("account_id", ""),
                 at=datetime.now(UTC),
             )
-            self.state.request_log.add(finished)
+            state.request_log.add(finished)
 
     def _edge_of(self, path: str) -> _RunningEdge:
-        for prefix, edge in self._by_prefix:
-            if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
+        for prefix, folder, edge in self._by_prefix:
+            if path.startswith(folder) or path == prefix:
                 return edge
         return self._edges[-1]
 

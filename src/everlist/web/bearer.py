@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from starlette.exceptions import HTTPException
 
 if TYPE_CHECKING:
-    from everlist.core.tokens import Token
+    from everlist.core.tokens import Token, TokenScope
     from everlist.web.request import Request
 
 
-async def authorize(request: Request, scope: str) -> Token:
+async def authorize(request: Request, scope: TokenScope) -> Token:
     """Return the token of the Authorization header.
 
     Raises HTTPException: 401 if it is not a live token, 429 if its account has made too many requests (the
-    detail is the kind of limit), 403 if the token lacks the scope.
+    detail is the limit of web/rate.py), 403 if the token lacks the scope.
     """
     kind, _, secret = request.header(b"authorization").partition(" ")
     token: Token | None = None
@@ -29,8 +29,8 @@ async def authorize(request: Request, scope: str) -> Token:
     if limiter is not None:
         refused = limiter.refuses(token.account_id, request.now)
         if refused is not None:
-            kind_of_limit, seconds = refused
-            raise HTTPException(429, kind_of_limit, {"Retry-After": str(seconds)})
+            limit, seconds = refused
+            raise HTTPException(429, limit, {"Retry-After": str(seconds)})
     if scope not in token.scopes:
         raise HTTPException(403)
     return token

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from starlette.exceptions import HTTPException
 
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import Scope
 
+    from everlist.core.tokens import TokenScope
     from everlist.settings import Settings
     from everlist.web.request import Request
 
 R = TypeVar("R", bound="Request")
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,11 @@ MULTIPART_FILE = Body("multipart/form-data", _max_file)
 class Route(Generic[R]):
     """One method of one path, and the function that answers it."""
 
-    method: str
+    method: Method
     path: str
     """The whole path; a part in braces takes any text. It names the operation in the ledger and the log."""
     handler: Callable[[R], Awaitable[Response]]
-    scope: str | None = None
+    scope: TokenScope | None = None
     """The scope that a caller's token needs; None if the route is open to everybody."""
     takes: tuple[Body, ...] = ()
 
