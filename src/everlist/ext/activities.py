@@ -14,7 +14,7 @@ from everlist.core import activities, undo
 from everlist.core.imports import outcomes
 from everlist.errors import NotFound
 from everlist.rest.activities import activity_out
-from everlist.rest.errors import VALIDATION, Failure, json_response, whole_seconds
+from everlist.rest.errors import bad_request, json_response, whole_seconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -87,10 +87,9 @@ async def post_contact_restore(call: Call) -> Response:
     """POST /activities/contact_restore: bring deleted contacts back with their lists and tags."""
     body = await call.body(ContactRestoreIn)
     if bool(body.contact_ids) == (body.deleted_by_activity_id is not None):
-        message = "contact_ids, deleted_by_activity_id are mutually exclusive, exactly one is needed"
-        raise Failure(400, VALIDATION, message)
+        raise bad_request("contact_ids, deleted_by_activity_id are mutually exclusive, exactly one is needed")
     if len(body.contact_ids or ()) > _MAX_RESTORED:
-        raise Failure(400, VALIDATION, f"contact_ids does not have a valid value: at most {_MAX_RESTORED}")
+        raise bad_request(f"contact_ids does not have a valid value: at most {_MAX_RESTORED}")
     request = undo.RestoreRequest(
         contact_ids=body.contact_ids or None, deleted_by_activity_id=body.deleted_by_activity_id
     )

@@ -15,7 +15,7 @@ from everlist.core.ids import new_id
 from everlist.core.privacy import erase, erasures, job, receipt
 from everlist.errors import NotFound
 from everlist.rest.activities import activity_out
-from everlist.rest.errors import VALIDATION, Failure, invalid, json_response, whole_seconds
+from everlist.rest.errors import VALIDATION, Failure, bad_request, invalid, json_response, whole_seconds
 from everlist.rest.query import Links
 
 if TYPE_CHECKING:
@@ -45,14 +45,11 @@ def checked_reason(reason: str | None, *, required: bool = False) -> str:
     """Return the reason. Raises Failure 400 if it holds an address, is too long, or is missing and required."""
     text = (reason or "").strip()
     if required and not text:
-        raise Failure(400, VALIDATION, "reason is missing")
+        raise bad_request("reason is missing")
     if len(text) > MAX_REASON or not text.isprintable():
-        message = f"reason does not have a valid value: one line of at most {MAX_REASON} characters"
-        raise Failure(400, VALIDATION, message)
+        raise bad_request(f"reason does not have a valid value: one line of at most {MAX_REASON} characters")
     if _ADDRESS.search(text):
-        raise Failure(
-            400, VALIDATION, "reason does not have a valid value: it is kept, so it must hold no address"
-        )
+        raise bad_request("reason does not have a valid value: it is kept, so it must hold no address")
     return text
 
 

@@ -14,7 +14,7 @@ from everlist.core.imports.replace import KIND, LEAVERS, UNLIST, ReplaceRequest,
 from everlist.core.imports.upload import Upload
 from everlist.errors import NotFound
 from everlist.rest.activities import activity_out, queue
-from everlist.rest.errors import VALIDATION, Failure, invalid, json_response
+from everlist.rest.errors import VALIDATION, Failure, bad_request, invalid, json_response
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -63,7 +63,7 @@ async def replace_members(call: Call) -> Response:
             )
     except ActivityFailed as error:
         await upload.discard()
-        raise Failure(400, VALIDATION, f"the file was refused: {error}") from error
+        raise bad_request(f"the file was refused: {error}") from error
     except BaseException:
         await upload.discard()
         raise
@@ -73,8 +73,9 @@ async def replace_members(call: Call) -> Response:
 
 def _refuse_if_busy(call: Call) -> None:
     if call.state.dry_runs.locked():
-        message = "other dry runs are under way: ask again in a few seconds"
-        raise Failure(429, "throttled", message, {"Retry-After": "5"})
+        raise Failure(
+            429, "throttled", "other dry runs are under way: ask again in a few seconds", {"Retry-After": "5"}
+        )
 
 
 def _percent(text: str | None) -> float | None:
@@ -94,11 +95,11 @@ async def _store(call: Call, upload: Upload, *, is_json: bool) -> None:
     if is_json:
         items = (await call.body(MembersIn)).import_data
         if items is None:
-            raise Failure(400, VALIDATION, "import_data is missing")
+            raise bad_request("import_data is missing")
         await upload.write_items(items)
     else:
         async for data in call.stream():
             await upload.write(data)
     if upload.size == 0:
-        raise Failure(400, VALIDATION, "the body is empty: a list is emptied by removing everybody from it")
+        raise bad_request("the body is empty: a list is emptied by removing everybody from it")
     await upload.finish()

@@ -15,7 +15,7 @@ from everlist.core import contacts
 from everlist.core.consent import suppression
 from everlist.core.contacts.identity import parse_sms_number
 from everlist.ext.erasures import checked_reason
-from everlist.rest.errors import VALIDATION, Failure, invalid, json_response, whole_seconds
+from everlist.rest.errors import bad_request, invalid, json_response, whole_seconds
 from everlist.rest.query import Links
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ async def delete_suppression(call: Call) -> Response:
     query = call.query()
     named = _named(call, query)
     if named is None:
-        raise Failure(400, VALIDATION, "email is missing")
+        raise bad_request("email is missing")
     why = checked_reason(query.text("reason"), required=True)
     channel, hashed = named
     act = call.act
@@ -91,7 +91,7 @@ def _named(call: Call, query: Query) -> tuple[str, bytes] | None:
     """Return the channel and HMAC of the address in the query; None if it names none. Raises Failure 400."""
     email, number = query.text("email"), query.text("sms_number")
     if email is not None and number is not None:
-        raise Failure(400, VALIDATION, "email, sms_number are mutually exclusive")
+        raise bad_request("email, sms_number are mutually exclusive")
     if email is not None:
         address = contacts.parse_email(email)
         if address is None:

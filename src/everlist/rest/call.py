@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from everlist.core.ids import parse_id
 from everlist.db import Transaction
-from everlist.rest.errors import NOT_FOUND, VALIDATION, Failure
+from everlist.rest.errors import NOT_FOUND, VALIDATION, Failure, bad_request
 from everlist.rest.query import Query
 from everlist.web.edge import JSON
 from everlist.web.request import Request, boundary, media_type
@@ -125,13 +125,13 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 def decode(body: bytes, kind: type[T]) -> T:
     """Decode JSON to `kind`. Raises Failure with the contract's text for what does not fit."""
     if _NUL.search(body):
-        raise Failure(400, VALIDATION, "the body does not have a valid value: it contains a NUL character")
+        raise bad_request("the body does not have a valid value: it contains a NUL character")
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        raise Failure(400, VALIDATION, _validation_text(str(error))) from None
+        raise bad_request(_validation_text(str(error))) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Failure(400, VALIDATION, "Bad request: the body is not valid JSON") from None
+        raise bad_request("Bad request: the body is not valid JSON") from None
 
 
 _MISSING = re.compile(r"Object missing required field `(?P<field>[^`]*)`")

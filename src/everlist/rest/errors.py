@@ -153,15 +153,20 @@ def _not_again(error: idempotency.NotAgain) -> Response:
             return error_response(409, CONFLICT, str(error))
 
 
+def bad_request(text: str) -> Failure:
+    """Return a 400 with this text."""
+    return Failure(400, VALIDATION, text)
+
+
 def invalid(field: str) -> Failure:
     """Return a 400 for a parameter or property whose value is not valid."""
-    return Failure(400, VALIDATION, f"{field} does not have a valid value")
+    return bad_request(f"{field} does not have a valid value")
 
 
 def required_source(name: str, value: object) -> str:
     """Return `create_source` or `update_source`. Raises Failure unless it is Contact or Account."""
     if value is None:
-        raise Failure(400, VALIDATION, f"{name} is missing, {name} does not have a valid value")
+        raise bad_request(f"{name} is missing, {name} does not have a valid value")
     if value not in ("Contact", "Account"):
         raise invalid(name)
     return str(value)

@@ -12,7 +12,7 @@ import msgspec
 from starlette.responses import Response, StreamingResponse
 
 from everlist.core import idempotency
-from everlist.rest.errors import VALIDATION, Failure
+from everlist.rest.errors import bad_request
 from everlist.web.request import boundary, media_type
 
 if TYPE_CHECKING:
@@ -72,8 +72,9 @@ def once(handler: Handler) -> Handler:
         if key is None:
             return await handler(call)
         if not _KEY.fullmatch(key):
-            text = f"Idempotency-Key does not have a valid value: 1 to {idempotency.MAX_KEY} visible ASCII characters"
-            raise Failure(400, VALIDATION, text)
+            raise bad_request(
+                f"Idempotency-Key does not have a valid value: 1 to {idempotency.MAX_KEY} visible ASCII characters"
+            )
         fingerprint = Fingerprint(call.scope)
         request = idempotency.Once(
             call.db, call.account_id, key.decode("ascii"), fingerprint.digest, now=call.now

@@ -14,7 +14,7 @@ import msgspec
 
 from everlist.core.dates import parse_datetime
 from everlist.core.ids import parse_id
-from everlist.rest.errors import VALIDATION, Failure, invalid
+from everlist.rest.errors import bad_request, invalid
 
 
 class Query:
@@ -144,7 +144,7 @@ class Query:
         """Return the V2 ids of `sequence_ids`, which is required: decimals, leading zeros allowed."""
         text = self.text("sequence_ids")
         if text is None:
-            raise Failure(400, VALIDATION, "sequence_ids is missing")
+            raise bad_request("sequence_ids is missing")
         words = [word.strip() for word in text.split(",")]
         if len(words) > most or not all(re.fullmatch(r"[0-9]{1,30}", word) for word in words):
             raise invalid("sequence_ids")

@@ -10,7 +10,7 @@ from msgspec import field
 
 from everlist.core import activities, bulk
 from everlist.rest.activities import ActivityOut, activity_out, queue
-from everlist.rest.errors import VALIDATION, Failure, invalid, json_response
+from everlist.rest.errors import bad_request, invalid, json_response
 from everlist.rest.query import Links
 
 if TYPE_CHECKING:
@@ -56,11 +56,9 @@ class ForContactsIn(msgspec.Struct):
         given = self.source
         named = [name for name in given.__struct_fields__ if getattr(given, name) not in (None, False, ())]
         if len(named) != 1:
-            raise Failure(400, VALIDATION, "source does not have a valid value: exactly one source is needed")
+            raise bad_request("source does not have a valid value: exactly one source is needed")
         if given.segment_id is not None:
-            raise Failure(
-                400, VALIDATION, "segment_id does not have a valid value: this server has no segments yet"
-            )
+            raise bad_request("segment_id does not have a valid value: this server has no segments yet")
         if given.engagement_level is not None and given.engagement_level not in _ENGAGEMENT:
             raise invalid("engagement_level")
         at_most("contact_ids", given.contact_ids, 500)
@@ -68,10 +66,8 @@ class ForContactsIn(msgspec.Struct):
         at_most("tag_ids", given.tag_ids, 50)
         excluded = self.exclude.contact_ids if self.exclude else None
         if excluded and named[0] not in ("all_active_contacts", "list_ids"):
-            raise Failure(
-                400,
-                VALIDATION,
-                "exclude does not have a valid value: it goes with all_active_contacts or list_ids",
+            raise bad_request(
+                "exclude does not have a valid value: it goes with all_active_contacts or list_ids"
             )
         at_most("exclude[contact_ids]", excluded, 500)
         return bulk.Source(
@@ -88,12 +84,12 @@ class ForContactsIn(msgspec.Struct):
 def at_most(name: str, ids: tuple[UUID, ...] | None, most: int) -> None:
     """Raise Failure 400 if there are more than `most` ids."""
     if ids is not None and len(set(ids)) > most:
-        raise Failure(400, VALIDATION, f"{name} does not have a valid value: at most {most}")
+        raise bad_request(f"{name} does not have a valid value: at most {most}")
 
 
 def _required(name: str, ids: tuple[UUID, ...] | None, most: int) -> tuple[UUID, ...]:
     if not ids:
-        raise Failure(400, VALIDATION, f"{name} is missing")
+        raise bad_request(f"{name} is missing")
     at_most(name, ids, most)
     return tuple(dict.fromkeys(ids))
 
@@ -107,7 +103,7 @@ async def post_contact_delete(call: Call) -> Response:
     """POST /activities/contact_delete."""
     body = await call.body(ContactDeleteIn)
     if bool(body.contact_ids) == bool(body.list_ids):
-        raise Failure(400, VALIDATION, "contact_ids, list_ids are mutually exclusive, exactly one is needed")
+        raise bad_request("contact_ids, list_ids are mutually exclusive, exactly one is needed")
     at_most("contact_ids", body.contact_ids, 500)
     at_most("list_ids", body.list_ids, 50)
     source = bulk.Source(contact_ids=body.contact_ids or None, list_ids=body.list_ids or None)

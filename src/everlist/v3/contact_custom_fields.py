@@ -11,7 +11,7 @@ from msgspec import field
 from starlette.responses import Response
 
 from everlist.core import contacts, custom_fields
-from everlist.rest.errors import VALIDATION, Failure, invalid, json_response, whole_seconds
+from everlist.rest.errors import bad_request, invalid, json_response, whole_seconds
 from everlist.rest.query import Links
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ async def post_custom_field(call: Call) -> Response:
     """POST /contact_custom_fields."""
     body = (await call.body(CustomFieldIn)).checked()
     if body.type is None:
-        raise Failure(400, VALIDATION, "type is missing, type does not have a valid value")
+        raise bad_request("type is missing, type does not have a valid value")
     custom_field = await call.run(
         custom_fields.create,
         label=body.label,

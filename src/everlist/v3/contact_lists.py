@@ -10,7 +10,7 @@ import msgspec
 from msgspec import field
 
 from everlist.core import lists
-from everlist.rest.errors import VALIDATION, Failure, invalid, json_response, whole_seconds
+from everlist.rest.errors import bad_request, invalid, json_response, whole_seconds
 from everlist.rest.query import Links
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ async def get_lists(call: Call) -> Response:
     channel = query.one_of("channel_type", ("email", "sms"))
     count_sms = query.boolean("include_sms_membership_count")
     if count_sms and channel != "sms":
-        raise Failure(400, VALIDATION, "include_sms_membership_count does not have a valid value")
+        raise bad_request("include_sms_membership_count does not have a valid value")
     counted = query.one_of("include_membership_count", ("all", "active"))
     page = await lists.page(
         call.db,

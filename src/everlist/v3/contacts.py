@@ -12,7 +12,13 @@ from starlette.responses import Response
 
 from everlist.core import contacts
 from everlist.core.contacts import confirmations, model
-from everlist.rest.errors import VALIDATION, Failure, invalid, json_response, required_source, whole_seconds
+from everlist.rest.errors import (
+    bad_request,
+    invalid,
+    json_response,
+    required_source,
+    whole_seconds,
+)
 from everlist.rest.query import Links
 
 if TYPE_CHECKING:
@@ -282,7 +288,7 @@ def _sms_draft(channel: SmsChannelIn) -> model.SmsDraft:
     number = channel.full_sms_address
     if number is None:
         if channel.sms_address is None or channel.dial_code is None:
-            raise Failure(400, VALIDATION, "full_sms_address is missing")
+            raise bad_request("full_sms_address is missing")
         number = f"+{channel.dial_code.removeprefix('+')}{channel.sms_address}"
     consents = tuple(
         model.SmsConsentDraft(
@@ -393,14 +399,12 @@ async def create_or_update_contact(call: Call) -> Response:
     """POST /contacts/sign_up_form. V3 contract 3.7."""
     body = await call.body(SignUpIn)
     if not body.list_memberships and body.source is None:
-        raise Failure(400, VALIDATION, "list_memberships is missing")
+        raise bad_request("list_memberships is missing")
     if body.list_memberships and body.source is not None:
-        raise Failure(400, VALIDATION, "list_memberships, source are mutually exclusive")
+        raise bad_request("list_memberships, source are mutually exclusive")
     source = "Contact" if body.source is None else required_source("source", body.source)
     if not body.email_address and body.sms_channel is None:
-        raise Failure(
-            400, VALIDATION, "email_address, sms_channel are missing, at least one parameter must be provided"
-        )
+        raise bad_request("email_address, sms_channel are missing, at least one parameter must be provided")
     if body.custom_fields is not None and len(body.custom_fields) > 50:
         raise invalid("custom_fields")
     try:
@@ -450,9 +454,7 @@ async def get_all_contacts(call: Call) -> Response:
     """GET /contacts. V3 contract 3.8."""
     query = call.query()
     if query.text("segment_id") is not None:
-        raise Failure(
-            400, VALIDATION, "segment_id does not have a valid value: this server has no segments yet"
-        )
+        raise bad_request("segment_id does not have a valid value: this server has no segments yet")
     wanted = contact_filter(query)
     include = query.words("include", contacts.INCLUDES) or frozenset()
     page = await contacts.page(

@@ -13,7 +13,7 @@ from starlette.responses import StreamingResponse
 from everlist.core import custom_fields, exports
 from everlist.core.contacts import ContactFilter
 from everlist.rest.activities import activity_out, queue
-from everlist.rest.errors import VALIDATION, Failure, invalid, json_response
+from everlist.rest.errors import bad_request, invalid, json_response
 from everlist.v3.activities import ExcludeIn, at_most
 
 if TYPE_CHECKING:
@@ -52,9 +52,7 @@ class ExportIn(msgspec.Struct):
         """Return the contacts as core takes them. Raises Failure 400 if the body combines what excludes each other."""
         excluded = self.exclude.contact_ids if self.exclude else None
         if self.segment_id is not None:
-            raise Failure(
-                400, VALIDATION, "segment_id does not have a valid value: this server has no segments yet"
-            )
+            raise bad_request("segment_id does not have a valid value: this server has no segments yet")
         if self.status is not None and self.status not in _STATUSES:
             raise invalid("status")
         at_most("contact_ids", self.contact_ids, 500)
@@ -87,12 +85,12 @@ class ExportIn(msgspec.Struct):
             "exclude": excluded,
         }
         given = [name for name, value in named.items() if value]
-        for one, other in combinations(given, 2):
-            if frozenset((one, other)) not in _TOGETHER:
-                raise Failure(400, VALIDATION, f"{one}, {other} are mutually exclusive")
+        for name, other in combinations(given, 2):
+            if frozenset((name, other)) not in _TOGETHER:
+                raise bad_request(f"{name}, {other} are mutually exclusive")
         for name in ("contact_ids", "list_ids", "tag_ids"):
-            if not given and named[name] == ():  # a selection of nothing is not one of everything
-                raise Failure(400, VALIDATION, f"{name} does not have a valid value: it is empty")
+            if not given and named[name] == ():  # an empty selection must not select everything
+                raise bad_request(f"{name} does not have a valid value: it is empty")
 
 
 async def post_contact_exports(call: Call) -> Response:
