@@ -62,8 +62,9 @@ def test_every_probe_is_in_the_operating_guide() -> None:
 
 
 def test_every_error_key_is_in_the_api_reference() -> None:
-    files = [str(path.relative_to(ROOT / "src/everlist")) for path in (ROOT / "src/everlist/v3").glob("*.py")]
-    code = source("app.py", *files)
+    folders = ("v3", "ext", "rest")
+    files = [path for folder in folders for path in (ROOT / "src/everlist" / folder).glob("*.py")]
+    code = source(*(str(path.relative_to(ROOT / "src/everlist")) for path in files))
     keys = set(re.findall(r'"(contacts\.api\.[a-z_.]+)"', code))
     keys |= set(re.findall(r'error_response\(\s*\d+,\s*"([a-z_.]+)"', code))
     assert keys
