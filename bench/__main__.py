@@ -17,11 +17,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 from uuid import UUID
-
-from starlette.requests import Request
 
 from bench import acts, bulk, data, load, reference, serve
 from bench.client import client
@@ -156,10 +153,8 @@ _ALL = (*SECTIONS, *ALONE)
 
 def _cursor(account: data.Account, contact_id: UUID) -> str:
     """Return the cursor with which GET /v3/contacts answers the page that begins with the contact."""
-    state = SimpleNamespace(installation=SimpleNamespace(secret_key=serve.SECRET_KEY.encode()))
-    scope = {"type": "http", "path": "/v3/contacts", "query_string": b"", "headers": []}
-    request = Request({**scope, "app": SimpleNamespace(state=state)})
-    links = Query(request, account.account_id).links(contact_id)
+    query = Query("/v3/contacts", b"", account_id=account.account_id, secret_key=serve.SECRET_KEY.encode())
+    links = query.links(contact_id)
     assert links is not None
     return links.next.href.partition("cursor=")[2]
 

@@ -10,18 +10,20 @@ and comes back, the guard does not match any more, and its chunk rolls back.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, LiteralString
 from uuid import UUID
 
 import msgspec
 
+from everlist.core import lists, tags
 from everlist.core.act import Act
 from everlist.core.ids import new_id
 from everlist.core.installation import Installation
 from everlist.core.paging import Page
 from everlist.db import Database, Queries, Row, Transaction
-from everlist.errors import Conflict, EverlistError, NotFound
+from everlist.errors import Conflict, EverlistError, Invalid, NotFound, Problem
 
 WORK_CHANNEL = "everlist_work"
 MAX_QUEUED = 1000
@@ -147,16 +149,24 @@ async def create(
     kind: ActivityKind,
     request: object,
     *,
+    list_ids: Sequence[UUID] = (),
+    tag_ids: Sequence[UUID] = (),
+    not_found: bool = False,
     counts: dict[str, int] | None = None,
     source_file_name: str | None = None,
     activity_id: UUID | None = None,
     act: Act,
 ) -> Activity:
-    """Queue an activity. `request` is stored as JSON. Raises QueueFull.
+    """Queue an activity. `request` is stored as JSON.
+
+    `list_ids` and `tag_ids` are the lists and tags that it names. Raises Invalid if one does not exist, or NotFound
+    if `not_found`: then the activity is about that list or tag itself. Raises QueueFull.
 
     Call it last in a transaction: it locks the account's slot until the end, so that activities are counted and
     numbered one at a time, and become visible in the order of their numbers.
     """
+    _refuse_unknown("list", list_ids, await lists.lock_live(tx, account_id, list_ids), not_found=not_found)
+    _refuse_unknown("tag", tag_ids, await tags.lock_existing(tx, account_id, tag_ids), not_found=not_found)
     # DO UPDATE, not DO NOTHING: it waits for a worker that is about to delete the row, and then inserts.
     await tx.execute(
         "insert into lane (account_id, ready_at) values ($1, $2)"
@@ -194,6 +204,13 @@ async def create(
     if row is None:
         raise AssertionError
     return _activity(row)
+
+
+def _refuse_unknown(name: str, ids: Sequence[UUID], found: set[UUID], *, not_found: bool) -> None:
+    unknown = set(ids) - found
+    if unknown:
+        reason = f"no {name} has the id {min(unknown)}"
+        raise NotFound(reason) if not_found else Invalid(Problem(f"{name}_ids", reason))
 
 
 async def get(db: Queries, account_id: UUID, activity_id: UUID) -> Activity:

@@ -1,4 +1,4 @@
-"""/everlist/v1/erasures, and the calls that erase. everlist.core.privacy says what an erasure keeps."""
+"""/everlist/v1/erasures, and the calls that erase. core/privacy says what is kept of an erased person."""
 
 from __future__ import annotations
 
@@ -8,21 +8,17 @@ from uuid import UUID
 
 import msgspec
 from msgspec import field
-from starlette.responses import JSONResponse
 
-from everlist.core import activities
 from everlist.core.ids import new_id
 from everlist.core.privacy import erase, erasures, job, receipt
 from everlist.errors import NotFound
 from everlist.rest.activities import activity_out
-from everlist.rest.errors import VALIDATION, Failure, json_response, whole_seconds
+from everlist.rest.errors import bad_request, json_response, whole_seconds
 from everlist.rest.query import Links
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
     from starlette.responses import Response
 
-    from everlist.db import Transaction
     from everlist.rest.call import Call
 
 
@@ -39,19 +35,10 @@ async def erase_contact(call: Call) -> Response:
     """DELETE /contacts/{contact_id}: erase a person, live or deleted, and answer with the receipt."""
     contact_id = call.path_id("contact_id")
     reason = erasures.checked_reason(call.query().text("reason"))
-    act, erasure_id = call.act, new_id()  # the same in every attempt, for the erase ledger
-
-    async def operation(tx: Transaction) -> list[erasures.Erasure]:
-        return await erase.erase(
-            tx,
-            call.account_id,
-            {contact_id: erasure_id},
-            reason=reason,
-            act=act,
-            installation=call.installation,
-        )
-
-    erased = await call.write(operation)
+    erasure_id = new_id()  # the same in every attempt, for the erase ledger
+    erased = await call.run(
+        erase.erase, {contact_id: erasure_id}, reason=reason, act=call.act, installation=call.installation
+    )
     if not erased:
         raise NotFound(f"no contact has the id {contact_id}")
     return json_response(_out(erased[0]))
@@ -69,23 +56,19 @@ async def post_contact_erase(call: Call) -> Response:
     body = await call.body(ContactEraseIn)
     reason = erasures.checked_reason(body.reason, required=True)
     if sum(map(bool, (body.contact_ids, body.email_addresses, body.list_ids))) != 1:
-        text = "contact_ids, email_addresses, list_ids are mutually exclusive, exactly one is needed"
-        raise Failure(400, VALIDATION, text)
-    act = call.act
-
-    async def operation(tx: Transaction) -> activities.Activity:
-        return await job.request_erasure(
-            tx,
-            call.account_id,
-            reason=reason,
-            contact_ids=body.contact_ids or (),
-            email_addresses=body.email_addresses or (),
-            list_ids=body.list_ids or (),
-            act=act,
-            installation=call.installation,
+        raise bad_request(
+            "contact_ids, email_addresses, list_ids are mutually exclusive, exactly one is needed"
         )
-
-    return json_response(activity_out(await call.write(operation)), 201)
+    queued = await call.run(
+        job.request_erasure,
+        reason=reason,
+        contact_ids=body.contact_ids or (),
+        email_addresses=body.email_addresses or (),
+        list_ids=body.list_ids or (),
+        act=call.act,
+        installation=call.installation,
+    )
+    return json_response(activity_out(queued), 201)
 
 
 async def get_erasures(call: Call) -> Response:
@@ -100,7 +83,7 @@ async def get_erasures(call: Call) -> Response:
         activity_id=of_activity[0] if of_activity else None,
     )
     links = query.links(page.next_id, "limit", "activity_id")
-    return json_response(ErasuresOut([_out(erasure) for erasure in page.items], links))
+    return json_response(ErasuresOut(erasures=[_out(erasure) for erasure in page.items], links=links))
 
 
 async def get_erasure(call: Call) -> Response:
@@ -109,6 +92,6 @@ async def get_erasure(call: Call) -> Response:
     return json_response(_out(found))
 
 
-async def get_keys(request: Request) -> Response:
+async def get_keys(call: Call) -> Response:
     """GET /keys: the public keys of the receipts, as a JWKS. No token is needed."""
-    return JSONResponse(receipt.public_keys(request.app.state.installation.secret_key))
+    return json_response(receipt.public_keys(call.installation.secret_key))

@@ -14,7 +14,7 @@ before-images of its own: an undo can be undone.
 
 from everlist.core.undo.definitions import keep_definitions
 from everlist.core.undo.job import UndoRequest, activity_undo, refuse_undo
-from everlist.core.undo.restore import RestoreRequest, contact_restore, refuse_restore
+from everlist.core.undo.restore import RestoreRequest, contact_restore, queue_restore
 
 __all__ = [
     "RestoreRequest",
@@ -22,6 +22,6 @@ __all__ = [
     "activity_undo",
     "contact_restore",
     "keep_definitions",
-    "refuse_restore",
+    "queue_restore",
     "refuse_undo",
 ]

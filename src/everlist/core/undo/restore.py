@@ -15,9 +15,11 @@ from everlist.core.contacts.select import choose
 from everlist.core.undo.images import count, refuse_forgotten
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
+    from everlist.core.act import Act
     from everlist.db import Transaction
+
+
+KIND = "contact_restore"
 
 
 class RestoreRequest(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -87,6 +89,11 @@ async def _restore(job: Job, ids: list[UUID]) -> int:
     return len(contact_ids)
 
 
-async def refuse_restore(tx: Transaction, account_id: UUID, activity_id: UUID, *, now: datetime) -> None:
-    """Raise NotFound if there is no such activity, and Conflict if its before-images have expired."""
-    refuse_forgotten(await activities.get(tx, account_id, activity_id), now=now)
+async def queue_restore(
+    tx: Transaction, account_id: UUID, request: RestoreRequest, *, act: Act
+) -> activities.Activity:
+    """Queue a restore. Raises NotFound if its activity does not exist, and Conflict if its rows are no longer kept."""
+    if request.deleted_by_activity_id is not None:
+        deletion = await activities.get(tx, account_id, request.deleted_by_activity_id)
+        refuse_forgotten(deletion, now=act.now)
+    return await activities.create(tx, account_id, KIND, request, act=act)
