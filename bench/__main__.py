@@ -1,8 +1,8 @@
-"""The benchmarks: `python -m bench`. Each result is a ratio to a reference measured in the same run.
+"""Run the benchmarks: `python -m bench`. Each result is a ratio to a reference measured in the same run.
 
-What is measured and its reference take turns of a quarter of a second, so that what else happens on the
-machine falls on both. A ratio is the median of the rounds' ratios; times are p50 and p99. The sections `bulk`
-and `acts` measure activities, each from its request to its end, on empty clusters of their own.
+Everlist and the reference take turns of a quarter of a second, so that other load on the machine slows both. A ratio
+is the median of the rounds' ratios; times are p50 and p99. The sections `bulk` and `acts` measure activities, from the
+request to the end, on empty clusters of their own.
 """
 
 from __future__ import annotations
@@ -17,11 +17,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 from uuid import UUID
-
-from starlette.requests import Request
 
 from bench import acts, bulk, data, load, reference, serve
 from bench.client import client
@@ -38,71 +35,76 @@ _PAGE = f"limit={reference.PAGE_SIZE}&include=list_memberships,custom_fields"
 
 
 Side = tuple[int, Sequence[bytes]]
-"""A port, and the requests to send there."""
+"""A port, and the requests to send to it."""
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What a section has to measure with."""
+    """The accounts, servers and options that a section measures with."""
 
     large: data.Account
     small: data.Account
     everlist: int
-    """The port of the server."""
+    """The port of Everlist."""
     reference: int
-    """The port of the bare application."""
+    """The port of the bare ASGI application."""
     rounds: int
     seconds: float
     connections: int
 
-    def race(self, one: Side, other: Side, *, connections: int) -> list[tuple[load.Load, load.Load]]:
-        """Measure two side by side: in each round they take turns many times."""
+    def race(self, measured: Side, reference: Side, *, connections: int) -> list[tuple[load.Load, load.Load]]:
+        """Measure two sides, which take turns many times in each round."""
         with (
-            load.Client(*one, connections=connections) as first,
-            load.Client(*other, connections=connections) as second,
+            load.Client(*measured, connections=connections) as client,
+            load.Client(*reference, connections=connections) as reference_client,
         ):
-            self._round(first, second)  # to warm up
-            return [self._round(first, second) for _ in range(self.rounds)]
+            self._round(client, reference_client)  # to warm up
+            return [self._round(client, reference_client) for _ in range(self.rounds)]
 
-    def _round(self, one: load.Client, other: load.Client) -> tuple[load.Load, load.Load]:
+    def _round(self, measured: load.Client, reference: load.Client) -> tuple[load.Load, load.Load]:
         turns = max(1, round(self.seconds / _TURN))
-        ran = [(one.run(_TURN), other.run(_TURN)) for _ in range(turns)]
-        return load.Load.together([first for first, _ in ran]), load.Load.together(
-            [second for _, second in ran]
-        )
+        loads = [(measured.run(_TURN), reference.run(_TURN)) for _ in range(turns)]
+        ours, theirs = zip(*loads, strict=True)
+        return load.Load.together(ours), load.Load.together(theirs)
 
     def against_reference(self, what: str, ours: Sequence[bytes], theirs: Sequence[bytes]) -> Line:
-        """Throughput against the bare application: at least 0.75 of it."""
+        """Compare the throughput with that of the bare application; the bar is 0.75 of it."""
         rounds = self.race((self.everlist, ours), (self.reference, theirs), connections=self.connections)
         return faster(what, rounds, bar=0.75)
 
     def against_itself(self, what: str, request: bytes, base: bytes) -> Line:
-        """The time of a request against that of another, one at a time: at most 1.2 times as long."""
+        """Compare the times of two requests to Everlist, sent singly; the bar is 1.2 times the base."""
         rounds = self.race((self.everlist, [request]), (self.everlist, [base]), connections=1)
         return slower(what, rounds, bar=1.2)
 
 
 def one_contact(bench: Bench) -> list[Line]:
-    """GET one contact against the same select in a bare application."""
+    """Compare GET of a contact with the same select in a bare application."""
     account = bench.large
-    ours = [load.get(f"/v3/contacts/{one}", account.token) for one in account.sample]
-    theirs = [load.get(f"/contact/{account.account_id}/{one}", account.token) for one in account.sample]
+    ours = [load.get(f"/v3/contacts/{contact_id}", account.token) for contact_id in account.sample]
+    theirs = [
+        load.get(f"/contact/{account.account_id}/{contact_id}", account.token)
+        for contact_id in account.sample
+    ]
     return [bench.against_reference("GET one contact", ours, theirs)]
 
 
 def page(bench: Bench) -> list[Line]:
-    """A page of 50 with lists and fields against the same select in a bare application."""
+    """Compare a page of 50 with lists and fields with the same select in a bare application."""
     account = bench.large
     ours = [
-        load.get(f"/v3/contacts?{_PAGE}&cursor={_cursor(account, one)}", account.token)
-        for one in account.page_starts
+        load.get(f"/v3/contacts?{_PAGE}&cursor={_cursor(account, contact_id)}", account.token)
+        for contact_id in account.page_starts
     ]
-    theirs = [load.get(f"/page/{account.account_id}/{one}", account.token) for one in account.page_starts]
+    theirs = [
+        load.get(f"/page/{account.account_id}/{contact_id}", account.token)
+        for contact_id in account.page_starts
+    ]
     return [bench.against_reference("page of 50 with lists and fields", ours, theirs)]
 
 
 def walk(bench: Bench) -> list[Line]:
-    """The last page of a walk over the large account against the first."""
+    """Compare the last page of a walk over the large account with the first page."""
     account = bench.large
     number = -(-account.contacts // 50)
     last = f"/v3/contacts?limit=50&cursor={_cursor(account, account.last_page)}"
@@ -116,7 +118,7 @@ def walk(bench: Bench) -> list[Line]:
 
 
 def counts(bench: Bench) -> list[Line]:
-    """Counts of the large account against those of the small one."""
+    """Compare counts in the large account with counts in the small account."""
 
     def line(what: str, path: str) -> Line:
         requests = [
@@ -141,38 +143,44 @@ SECTIONS: dict[str, Callable[[Bench], list[Line]]] = {
     "counts": counts,
     "client": client,
 }
-"""Sections that measure requests to the large account and the small one."""
+"""Sections that measure requests to the large and the small account."""
 
 ALONE: dict[str, Callable[[Path, int], list[Line]]] = {"bulk": bulk.measure, "acts": acts.measure}
-"""Sections that have a cluster of their own, given a directory and the number of contacts."""
+"""Sections with a cluster of their own; called with a directory and the number of contacts."""
 
 _ALL = (*SECTIONS, *ALONE)
 
 
 def _cursor(account: data.Account, contact_id: UUID) -> str:
-    """The cursor that GET /v3/contacts gives for the page that begins with the contact."""
-    state = SimpleNamespace(installation=SimpleNamespace(secret_key=serve.SECRET_KEY.encode()))
-    scope = {"type": "http", "path": "/v3/contacts", "query_string": b"", "headers": []}
-    request = Request({**scope, "app": SimpleNamespace(state=state)})
-    links = Query(request, account.account_id).links(contact_id)
+    """Return the cursor with which GET /v3/contacts answers the page that begins with the contact."""
+    query = Query("/v3/contacts", b"", account_id=account.account_id, secret_key=serve.SECRET_KEY.encode())
+    links = query.links(contact_id)
     assert links is not None
     return links.next.href.partition("cursor=")[2]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the sections that were asked for; 1 if a bar is missed."""
+    """Run the sections named in the arguments; return 1 if a bar is missed."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(_ALL)}; default: all")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"{', '.join(_ALL)}; default: all")
     parser.add_argument(
         "--contacts",
         type=int,
         default=1_000_000,
-        help="in the large account, and rows of imported files; acts takes at most 100,000 (default: %(default)s)",
+        help="contacts in the large account, and rows of imported files; acts uses at most 100,000 (default: %(default)s)",
     )
-    parser.add_argument("--rounds", type=int, default=5, help="of each measurement (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each round (default: %(default)s)")
-    parser.add_argument("--connections", type=int, default=32, help="at once (default: %(default)s)")
-    parser.add_argument("--data-dir", type=Path, help="keep the data here, and use it if it is there already")
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="rounds of each measurement (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=2.0, help="length of each round (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--connections", type=int, default=32, help="concurrent connections (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--data-dir", type=Path, help="keep the data in this folder, and reuse it if it exists"
+    )
     options = parser.parse_args(arguments)
     names: list[str] = options.sections or list(_ALL)
     if unknown := set(names) - set(_ALL):
@@ -193,23 +201,23 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _measure(directory: Path, names: Sequence[str], options: argparse.Namespace) -> list[Line]:
-    made = directory / "generated"
+    generated = directory / "generated"
     with ExitStack() as stack:
         dsn = stack.enter_context(Cluster(directory)).dsn()
         asyncio.run(migrate(dsn))
-        if not made.exists():
+        if not generated.exists():
             began = perf_counter()
             asyncio.run(data.generate(dsn, contacts=options.contacts))
-            made.touch()
+            generated.touch()
             note(f"{options.contacts:,} contacts generated in {perf_counter() - began:.0f} s")
         bench = Bench(
-            asyncio.run(data.load(dsn, data.LARGE)),
-            asyncio.run(data.load(dsn, data.SMALL)),
-            stack.enter_context(serve.everlist(dsn, directory))[0],
-            stack.enter_context(serve.reference(dsn, directory)),
-            options.rounds,
-            options.seconds,
-            options.connections,
+            large=asyncio.run(data.load(dsn, data.LARGE)),
+            small=asyncio.run(data.load(dsn, data.SMALL)),
+            everlist=stack.enter_context(serve.everlist(dsn, directory))[0],
+            reference=stack.enter_context(serve.reference(dsn, directory)),
+            rounds=options.rounds,
+            seconds=options.seconds,
+            connections=options.connections,
         )
         lines: list[Line] = []
         for name in names:

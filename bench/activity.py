@@ -1,6 +1,6 @@
-"""What the measurements of bulk activities share: a file of people, a server on an empty cluster, and a client.
+"""Shared by the benchmarks of bulk activities: a file of people, a server on an empty cluster, and a client.
 
-The cluster and what else the server writes are in a directory of their own, which is gone afterwards.
+The cluster and all other files of the server are in a temporary directory, which is deleted at the end.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ _BOUNDARY = b"a-boundary-that-stands-in-no-row"
 
 
 def rows(number: int, start: int = 0) -> Iterator[str]:
-    """The lines of a file of about 100 bytes a row: 1 row in 100 has a bad address, 1 in 20 one that came before.
+    """Yield the lines of a file, about 100 bytes each. 1 row in 100 has a bad address, 1 in 20 repeats an address.
 
-    Row `start` is the first, so that two files can share a part of their rows.
+    `start` is the number of the first row, so that two files can have some rows in common.
     """
     for row in range(start, start + number):
-        who = row - 11 if row % 20 == 19 else row
+        person = row - 11 if row % 20 == 19 else row
         address = (
             "no address at all"
             if row % 100 == 50
-            else f"person.{who * 7919 % 1_000_003}.{who}@example{who % 40}.com"
+            else f"person.{person * 7919 % 1_000_003}.{person}@example{person % 40}.com"
         )
         yield (
-            f"{address},First{who % 997},Last{who % 4999},Programmer,Company {who % 5003},"
-            f"555 {who:07d},{who % 300} Main St,Springfield,IL,{60000 + who % 999},Shop {who % 70}\r\n"
+            f"{address},First{person % 997},Last{person % 4999},Programmer,Company {person % 5003},"
+            f"555 {person:07d},{person % 300} Main St,Springfield,IL,{60000 + person % 999},Shop {person % 70}\r\n"
         )
 
 
@@ -63,31 +63,31 @@ def write_file(file: Path, number: int, start: int = 0) -> Path:
 
 @dataclass(frozen=True)
 class Ended:
-    """An activity that has ended, and how long it took since its request began."""
+    """An activity that has ended, and its times since the request began."""
 
     activity: dict[str, Any]
     seconds: float
     uploaded: float
     """The seconds until the request was answered."""
     read: float
-    """The seconds until the first progress past the reading of the file."""
+    """The seconds until the file was read."""
 
     @property
     def counts(self) -> dict[str, int]:
-        """The counters that are not zero, without the `_count` after their names."""
+        """Return the counters that are not zero, by name without `_count`."""
         status: dict[str, int] = self.activity["status"]
         return {name.removesuffix("_count"): count for name, count in status.items() if count}
 
 
 class Api:
-    """Enough of an HTTP client: the benchmark shares the machine with what it measures."""
+    """A light HTTP client, because the benchmark shares the machine with the server."""
 
     def __init__(self, port: int, token: str) -> None:
         self._port = port
         self._headers = {"Authorization": f"Bearer {token}"}
 
     def call(self, method: str, path: str, body: object = None) -> Any:
-        """The JSON of an answer that is a success."""
+        """Send a request and return the JSON of the answer; raise an error unless it succeeds."""
         content = None if body is None else msgspec.json.encode(body)
         with self.answer(method, path, content, {"Content-Type": "application/json"}) as answer:
             return msgspec.json.decode(answer.read() or b"null")
@@ -96,29 +96,28 @@ class Api:
     def answer(
         self, method: str, path: str, body: bytes | Iterable[bytes] | None, headers: dict[str, str]
     ) -> Iterator[http.client.HTTPResponse]:
-        """The answer, which is a success, before it is read."""
+        """Send a request and yield the unread answer; raise an error unless it succeeds."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=600)
         try:
             connection.request(method, path, body, {**self._headers, **headers})
             answer = connection.getresponse()
             if answer.status >= 300:
-                message = f"{method} {path}: {answer.status} {answer.read().decode()}"
-                raise RuntimeError(message)
+                raise RuntimeError(f"{method} {path}: {answer.status} {answer.read().decode()}")
             yield answer
         finally:
             connection.close()
 
     def new_list(self, name: str) -> str:
-        """The id of a list that is made."""
+        """Create a list; return its id."""
         return self.call("POST", "/v3/contact_lists", {"name": name})["list_id"]
 
     def members(self, list_id: str) -> int:
-        """How many contacts are on a list."""
+        """Return how many contacts are on a list."""
         answer = self.call("GET", f"/v3/contact_lists/{list_id}?include_membership_count=all")
         return answer["membership_count"]
 
     def upload(self, file: Path, list_id: str) -> str:
-        """The id of an import of the file to a list."""
+        """Import the file to a list; return the id of the activity."""
 
         def field(name: str, value: str = "", more: str = "") -> bytes:
             head = f'Content-Disposition: form-data; name="{name}"{more}\r\n\r\n{value}'
@@ -136,26 +135,31 @@ class Api:
             return msgspec.json.decode(answer.read())["activity_id"]
 
     def replace(self, file: Path, list_id: str) -> str:
-        """The id of a replacement of a list by the file."""
+        """Replace a list by the file; return the id of the activity."""
         path = f"/everlist/v1/contact_lists/{list_id}/members"
         with self.answer("PUT", path, _pieces(file), {"Content-Type": "text/csv"}) as answer:
             return msgspec.json.decode(answer.read())["activity_id"]
 
     def ended(self, begun: float, activity_id: str) -> Ended:
-        """Wait for the end of an activity whose request began at `begun`."""
+        """Wait until an activity, whose request began at `begun`, has completed."""
         uploaded, read = time.perf_counter() - begun, 0.0
         while True:
             activity = self.call("GET", f"/v3/activities/{activity_id}")
             if not read and activity["percent_done"] >= 5:
                 read = time.perf_counter() - begun
             if activity["state"] == "completed":
-                return Ended(activity, time.perf_counter() - begun, uploaded, read)
+                return Ended(
+                    activity=activity,
+                    seconds=time.perf_counter() - begun,
+                    uploaded=uploaded,
+                    read=read,
+                )
             if activity["state"] not in ("initialized", "processing"):
                 raise RuntimeError(str(activity))
             time.sleep(0.1)
 
     def run(self, path: str, **body: object) -> Ended:
-        """Run the activity that a POST to the path begins to its end."""
+        """Start an activity by a POST to the path, and wait until it has completed."""
         begun = time.perf_counter()
         return self.ended(begun, self.call("POST", path, body or None)["activity_id"])
 
@@ -168,7 +172,7 @@ def _pieces(file: Path) -> Iterator[bytes]:
 
 @dataclass(frozen=True)
 class Server:
-    """Everlist on a cluster of its own, with one account that has nothing but the field that `rows` fill."""
+    """Everlist on a cluster of its own, with an account that has only the custom field of `rows`."""
 
     api: Api
     account_id: UUID
@@ -177,7 +181,7 @@ class Server:
     directory: Path
 
     def value(self, sql: str) -> Any:
-        """The one value of a statement, which the superuser runs."""
+        """Run a statement as superuser; return its value."""
 
         async def ask() -> Any:
             connection = await asyncpg.connect(self.cluster.dsn(role="postgres"), timeout=60)
@@ -201,7 +205,7 @@ def server(directory: Path, *, worker: bool = True) -> Iterator[Server]:
         with serve.everlist(cluster.dsn(), Path(own), worker=worker) as (port, pid):
             api = Api(port, token)
             api.call("POST", "/v3/contact_custom_fields", {"label": "Shop", "type": "string"})
-            yield Server(api, account_id, pid, cluster, Path(own))
+            yield Server(api=api, account_id=account_id, pid=pid, cluster=cluster, directory=Path(own))
 
 
 async def _account(dsn: str) -> tuple[UUID, str]:
@@ -216,5 +220,5 @@ async def _account(dsn: str) -> tuple[UUID, str]:
 
 
 def pace(number: int, seconds: float) -> str:
-    """So many rows in so many seconds."""
+    """Format the time of `number` rows, and their rate."""
     return f"{seconds:.2f} s, {number / seconds:,.0f} rows/s"

@@ -1,11 +1,10 @@
-"""Replacing a list and undoing a deletion over HTTP, and what the meter costs an import.
+"""Measure the replacement of a list and the undo of a deletion over HTTP, and the cost of the meter in an import.
 
-The replacement is measured against the import that made the list, the undo against the deletion that it undoes,
-in three rounds with other people in each. Both are lists of 100,000 rows; the second shares half of its rows with
-the first, line for line.
+The replacement is compared with the import that filled the list, the undo with the deletion that it undoes, in three
+rounds with different people. Both files have 100,000 rows, and half of the rows are in both files.
 
-For the meter, merges of an import's chunks take turns: one as it is, with the folding of what it has metered, and
-one without the CTE that meters. Reading the file is left out on both sides, so a whole import is slowed by less.
+For the meter, chunks of an import are merged in turns: with the meter and the roll-up of its changes, and without the
+CTE of the meter. Reading the file is not measured on either side, so the meter slows a whole import by less.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import asyncio
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -26,13 +26,12 @@ from everlist.core.act import Act
 from everlist.core.activities import Job
 from everlist.core.contacts.chain import CONSEQUENCES
 from everlist.core.imports import merge
-from everlist.core.imports.job import ANALYZED, CHUNK, analyze, read_rows
+from everlist.core.imports.job import ANALYZE_CONTACTS, CHUNK, analyze, read_rows
 from everlist.core.installation import Installation
 from everlist.db import open_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from everlist.core.activities import Activity
     from everlist.db import Database
@@ -41,17 +40,19 @@ _MOST = 100_000
 _ROUNDS = 3
 _METER_ROUNDS = 6
 _TURNS = (True, False, False, True)
-"""With the meter or without: a table that grows makes each turn a little slower than the one before."""
+"""With the meter or without it, in an order that cancels out the slowing of a growing table."""
 
 Round = tuple[float, float]
-"""The seconds of what is measured, and those of its reference."""
+"""The seconds of the measured activity, and those of its reference."""
 
 
 def measure(directory: Path, number: int) -> list[Line]:
-    """Measure with files of so many rows, at most 100,000."""
-    number = max(200, min(number, _MOST) // 200 * 200)  # so that the half of a file is like the whole
+    """Measure with files of `number` rows, at most 100,000."""
+    number = max(
+        200, min(number, _MOST) // 200 * 200
+    )  # the pattern of rows repeats every 100 rows: keep both halves alike
     with server(directory) as everlist:
-        rounds = [_round(everlist, one, number) for one in range(_ROUNDS)]
+        rounds = [_round(everlist, round_number, number) for round_number in range(_ROUNDS)]
     replaces, undos, people = zip(*rounds, strict=True)
     return [
         _slower("replace of a list, half of it shared, to its import", number, replaces, 1.5),
@@ -60,13 +61,13 @@ def measure(directory: Path, number: int) -> list[Line]:
     ]
 
 
-def _round(everlist: Server, one: int, number: int) -> tuple[Round, Round, int]:
-    """Import a list, replace it, delete who is on it and undo that; how many were deleted."""
+def _round(everlist: Server, round_number: int, number: int) -> tuple[Round, Round, int]:
+    """Import a list, replace it, delete its members and undo that; return the times, and how many were deleted."""
     api = everlist.api
-    start, shared = one * 2 * number, number // 2
+    start, shared = round_number * 2 * number, number // 2
     file = write_file(everlist.directory / "people.csv", number, start)
     other = write_file(everlist.directory / "others.csv", number, start + shared)
-    list_id = api.new_list(f"Round {one}")
+    list_id = api.new_list(f"Round {round_number}")
 
     everlist.value("checkpoint")
     begun = time.perf_counter()
@@ -77,15 +78,15 @@ def _round(everlist: Server, one: int, number: int) -> tuple[Round, Round, int]:
     begun = time.perf_counter()
     replaced = api.ended(begun, api.replace(other, list_id))
     counts = [replaced.counts.get(name) for name in ("added", "kept", "removed")]
-    _same(counts, [people // 2] * 3)
+    _expect(counts, [people // 2] * 3)
 
     everlist.value("checkpoint")
     deleted = api.run("/v3/activities/contact_delete", list_ids=[list_id])
-    _same(api.members(list_id), 0)
+    _expect(api.members(list_id), 0)
 
     everlist.value("checkpoint")
     undone = api.run(f"/everlist/v1/activities/{deleted.activity['activity_id']}/undo")
-    _same(api.members(list_id), people)
+    _expect(api.members(list_id), people)
     note(
         f"import {imported.seconds:.2f} s, replace {replaced.seconds:.2f} s;"
         f" delete {deleted.seconds:.2f} s, undo {undone.seconds:.2f} s"
@@ -93,17 +94,16 @@ def _round(everlist: Server, one: int, number: int) -> tuple[Round, Round, int]:
     return (replaced.seconds, imported.seconds), (undone.seconds, deleted.seconds), people
 
 
-def _same(found: object, expected: object) -> None:
-    """Only what did its work is measured."""
+def _expect(found: object, expected: object) -> None:
+    """Raise an error unless the measured activity did its work."""
     if found != expected:
-        message = f"{found} where {expected} was to be expected"
-        raise RuntimeError(message)
+        raise RuntimeError(f"got {found}, expected {expected}")
 
 
 def _metered(directory: Path, number: int) -> list[Line]:
-    """Measure the meter, on a cluster of its own, without a worker that would fold beside it."""
+    """Measure the meter, on a cluster of its own and without a worker, which would roll up at the same time."""
     chunk = min(CHUNK, number // 10)
-    chunks = 1 + _METER_ROUNDS * len(_TURNS)  # one to warm up
+    chunks = 1 + _METER_ROUNDS * len(_TURNS)  # the first chunk warms up
     with server(directory, worker=False) as everlist:
         list_id = everlist.api.new_list("Everybody")
         file = write_file(everlist.directory / "people.csv", chunk * chunks)
@@ -113,36 +113,38 @@ def _metered(directory: Path, number: int) -> list[Line]:
 
 
 async def _merged(everlist: Server, activity_id: UUID, list_id: UUID, chunk: int) -> list[Round]:
-    """Import as the worker would, a chunk with the meter and a chunk without it."""
+    """Import as the worker would, with and without the meter in turns."""
     db = await open_database(
         everlist.cluster.dsn(), size=3, statement_timeout=600, name="everlist bench", bulk=True
     )
     try:
         activity = await activities.get(db, everlist.account_id, activity_id)
         act = _act(activity)
-        await db.write(lambda tx: read_rows(Job(tx, db, activity, act)))
+        await db.write(
+            lambda tx: read_rows(Job(tx=tx, db=db, activity=activity, act=act, installation=_INSTALLATION))
+        )
         await _merge(db, activity, list_id, range(1, chunk + 1), metered=True)
-        await db.write(lambda tx: analyze(tx, before=0, created=ANALYZED, done=False))
+        await db.write(lambda tx: analyze(tx, before=0, created=ANALYZE_CONTACTS, done=False))
         first = chunk + 1
         rounds: list[Round] = []
-        foldings: list[float] = []
+        roll_ups: list[float] = []
         for number in range(_METER_ROUNDS):
             seconds = {True: 0.0, False: 0.0}
             for turn in _TURNS:
                 metered = turn == (number % 2 == 0)
                 some = range(first, first + chunk)
-                took, folding = await _merge(db, activity, list_id, some, metered=metered)
-                seconds[metered] += took + folding
+                took, rolling_up = await _merge(db, activity, list_id, some, metered=metered)
+                seconds[metered] += took + rolling_up
                 if metered:
-                    foldings.append(folding)
+                    roll_ups.append(rolling_up)
                 first += chunk
             rounds.append((seconds[True] / 2, seconds[False] / 2))
     finally:
         await db.close()
     note(
-        f"the meter: {len(foldings)} chunks of {chunk:,} rows merged with it and as many without, in turns;"
-        f" the folding, which a worker does once a second, after each: {1000 * median(foldings):.1f} ms of"
-        f" {1000 * median(one for one, _ in rounds):.1f} ms"
+        f"the meter: {len(roll_ups)} chunks of {chunk:,} rows merged with it and as many without, in turns;"
+        f" the roll-up, which a worker does once a second, after each: {1000 * median(roll_ups):.1f} ms of"
+        f" {1000 * median(with_meter for with_meter, _ in rounds):.1f} ms"
     )
     return rounds
 
@@ -150,9 +152,9 @@ async def _merged(everlist: Server, activity_id: UUID, list_id: UUID, chunk: int
 async def _merge(
     db: Database, activity: Activity, list_id: UUID, rows: range, *, metered: bool
 ) -> tuple[float, float]:
-    """The seconds that it takes to merge these rows, and those to fold what was metered."""
+    """Return the seconds to merge these rows, and the seconds to roll up their changes of the meter."""
     account_id, act = activity.account_id, _act(activity)
-    folded = 0
+    rolled_up = 0
     with _consequences(CONSEQUENCES if metered else _WITHOUT):
         begun = time.perf_counter()
         await db.write(
@@ -161,10 +163,10 @@ async def _merge(
             )
         )
         merged = time.perf_counter()
-        for one in await usage.accounts_to_fold(db) if metered else ():
-            folded += await db.write(lambda tx, one=one: usage.fold(tx, one))
+        if metered:
+            rolled_up = await db.write(lambda tx: usage.roll_up(tx, account_id))
         ended = time.perf_counter()
-    _same((folded, await usage.accounts_to_fold(db)), (int(metered), []))
+    _expect((rolled_up, await usage.accounts_to_roll_up(db)), (int(metered), []))
     return merged - begun, ended - merged
 
 
@@ -175,15 +177,19 @@ _INSTALLATION = Installation(
 
 def _act(activity: Activity) -> Act:
     return Act(
-        activity.operation, datetime.now(UTC), activity.request_id, activity.token_id, activity.activity_id
+        operation=activity.operation,
+        now=datetime.now(UTC),
+        request_id=activity.request_id,
+        token_id=activity.token_id,
+        activity_id=activity.activity_id,
     )
 
 
 def _without_meter() -> str:
-    """What follows from a change, but for the CTE that meters it. It stands between two that it has no part in."""
+    """Return CONSEQUENCES without the CTE of the meter, which no other CTE uses."""
     before, begins, rest = CONSEQUENCES.partition("metered as (\n")
     _, ends, after = rest.partition("\n),\nledger as (\n")
-    _same((bool(begins), bool(ends), "metered" in after), (True, True, False))
+    _expect((bool(begins), bool(ends), "metered" in after), (True, True, False))
     return before + "ledger as (\n" + after
 
 
@@ -192,7 +198,7 @@ _WITHOUT = _without_meter()
 
 @contextmanager
 def _consequences(sql: str) -> Iterator[None]:
-    """Let merges be followed by this."""
+    """Make `merge` use this SQL in place of CONSEQUENCES."""
     merge.CONSEQUENCES = sql
     try:
         yield
@@ -201,6 +207,7 @@ def _consequences(sql: str) -> Iterator[None]:
 
 
 def _slower(what: str, number: int, rounds: Sequence[Round], bar: float | None = None) -> Line:
-    """How many times as long as the reference it takes: the median of the rounds."""
+    """Return the line of a ratio of times, the median of the rounds; higher is slower."""
     measured, reference = (pace(number, median(side)) for side in zip(*rounds, strict=True))
-    return Line(what, measured, reference, median(one / other for one, other in rounds), bar, at_least=False)
+    ratio = median(seconds / reference_seconds for seconds, reference_seconds in rounds)
+    return Line(what=what, measured=measured, reference=reference, ratio=ratio, bar=bar, at_least=False)

@@ -1,8 +1,7 @@
-"""Bulk activities over HTTP, from the request to the end of the activity, against psql's copy of the finished rows.
+"""Measure bulk activities over HTTP, from request to end, against a COPY of the finished rows by psql.
 
-It has a cluster of its own, empty at first, and a server with its worker. Everything is done in one order:
-import a file, copy what that gave into an empty database of the same schema, import the file again, export,
-clear the list, delete everybody.
+Runs on an empty cluster of its own, with a server and its worker. The order is: import a file, copy the resulting
+rows into an empty database with the same schema, import the file again, export, clear the list, delete everybody.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _COPIED = ("contact", "list_membership", "consent_event")
 
 
 class _Memory(threading.Thread):
-    """Watches how much memory the processes of the server hold beyond what they held at first."""
+    """Records the peak memory of the server's processes above their memory at the start."""
 
     def __init__(self, parent: int) -> None:
         super().__init__(daemon=True)
@@ -46,26 +45,26 @@ class _Memory(threading.Thread):
         return held
 
     def run(self) -> None:
-        """Look ten times a second."""
+        """Measure ten times a second."""
         while not self._over.wait(0.1):
             for pid, (name, held) in self._held().items():
                 grown = (held - self._idle.get(pid, (name, 0))[1]) / 1e6
                 self.megabytes[name] = max(self.megabytes.get(name, 0.0), grown)
 
     def stop(self) -> None:
-        """Look no longer."""
+        """Stop measuring."""
         self._over.set()
         self.join()
 
 
 def measure(directory: Path, number: int) -> list[Line]:
-    """Measure with a file of so many rows, on a new cluster."""
+    """Measure with a file of `number` rows, on a new cluster."""
     with server(directory) as everlist:
         return _measure(everlist, write_file(everlist.directory / "people.csv", number), number)
 
 
 def _copied(everlist: Server) -> float:
-    """The seconds that psql takes to copy what stands in the database into an empty one of the same schema."""
+    """Return the seconds that psql takes to copy the rows into an empty database with the same schema."""
     files = {table: everlist.directory / f"{table}.copy" for table in _COPIED}
     for table, file in files.items():
         _psql(everlist.cluster.dsn(role="postgres"), f"\\copy {table} to '{file}'")
@@ -88,7 +87,7 @@ def _psql(dsn: str, command: str) -> None:
 
 
 def _dead_rows(everlist: Server) -> int:
-    """How many dead rows there are in the tables that an import fills."""
+    """Return how many rows of the tables that an import fills were updated or deleted."""
     everlist.value("select pg_stat_clear_snapshot()")
     names = ", ".join(f"'{table}'" for table in _COPIED)
     return everlist.value(
@@ -114,7 +113,7 @@ def _measure(everlist: Server, file: Path, number: int) -> list[Line]:
     memory.start()
     first = imported()
     memory.stop()
-    # What autovacuum would do in its own time, amid one of the next measurements or none.
+    # Vacuum now: otherwise autovacuum may run during one of the next measurements.
     everlist.value("vacuum analyze")
     copy = _copied(everlist)
     written = _dead_rows(everlist)
@@ -155,9 +154,23 @@ def _downloaded(api: Api, path: str) -> int:
 
 
 def _ratio(what: str, number: int, seconds: float, reference: float, bar: float | None = None) -> Line:
-    """How many times as fast as the reference."""
-    return Line(what, pace(number, seconds), pace(number, reference), reference / seconds, bar, at_least=True)
+    """Return the line of a ratio of speeds; higher is faster."""
+    return Line(
+        what=what,
+        measured=pace(number, seconds),
+        reference=pace(number, reference),
+        ratio=reference / seconds,
+        bar=bar,
+        at_least=True,
+    )
 
 
 def _amount(what: str, measured: float, bar: float, unit: str) -> Line:
-    return Line(what, f"{measured:,.0f} {unit}", "", measured, bar, at_least=False)
+    return Line(
+        what=what,
+        measured=f"{measured:,.0f} {unit}",
+        reference="",
+        ratio=measured,
+        bar=bar,
+        at_least=False,
+    )

@@ -101,9 +101,9 @@ print(perf_counter() - began)
 
 
 def client(bench: Bench) -> list[Line]:
-    """Import, a page of 500, and a walk, each against the vendor's client in the same run."""
+    """Compare import, decoding of a page of 500, and a walk with the vendor's client in the same run."""
     if not _OFFICIAL.exists():
-        raise SystemExit("the vendor's client is not there: make setup")
+        raise SystemExit("the vendor's client is not installed: run make setup")
     with tempfile.TemporaryDirectory() as folder:
         programs = _Programs(Path(folder))
         page = Path(folder) / "page.json"
@@ -142,7 +142,7 @@ def client(bench: Bench) -> list[Line]:
 
 
 def _page(bench: Bench) -> bytes:
-    """500 contacts as the server sends them."""
+    """Return a page of 500 contacts as the server sends it."""
     url = f"http://127.0.0.1:{bench.everlist}/v3/contacts?limit=500&include={_INCLUDE}"
     with urlopen(Request(url, headers={"Authorization": f"Bearer {bench.large.token}"})) as answer:
         body: bytes = answer.read()
@@ -155,7 +155,7 @@ def _milliseconds(seconds: float) -> str:
 
 
 class _Programs:
-    """Runs programs in both environments, with their bytecode kept as it is for whoever runs one twice."""
+    """Runs programs in both environments, with a bytecode cache, as in everyday use."""
 
     def __init__(self, folder: Path) -> None:
         self._environment = {
@@ -173,7 +173,7 @@ class _Programs:
         shown: Callable[[float], str],
         warm_up: bool = True,
     ) -> Line:
-        """How many times faster ours is: the median of rounds in which both ran."""
+        """Return the line of how many times faster ours is: the median of the rounds."""
         sides = ((sys.executable, ours), (str(_OFFICIAL), theirs))
         if warm_up:
             for side in sides:
@@ -181,7 +181,7 @@ class _Programs:
         ran = [[self._run(*side, *arguments) for side in sides] for _ in range(rounds)]
         measured, reference = (shown(median(side)) for side in zip(*ran, strict=True))
         ratio = median(theirs_took / ours_took for ours_took, theirs_took in ran)
-        return Line(what, measured, reference, ratio, bar, at_least=True)
+        return Line(what=what, measured=measured, reference=reference, ratio=ratio, bar=bar, at_least=True)
 
     def _run(self, python: str, program: str, *arguments: str) -> float:
         command = [python, "-c", program, *arguments]

@@ -1,7 +1,6 @@
-"""The data that is measured: a large account and a small one, made by SQL in an embedded cluster.
+"""Generate the data to measure with: a large and a small account, made by SQL in an embedded cluster.
 
-What the write path would keep consistent is consistent here too: memberships of live contacts only, and
-the counters of both accounts.
+The data is as consistent as the write path would make it: only live contacts are on lists, and the counters are right.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _LAST_NAMES = (
     " Turing Vaughan Wirth"
 ).split()
 
-# List: the contacts on it are those whose number modulo the second is the third. Two or three for each contact.
+# (name, modulus, remainder): the contacts whose number modulo `modulus` is `remainder`. Two or three lists per contact.
 _LISTS = (
     ("Everybody", 1, 0),
     ("Customers", 2, 0),
@@ -82,7 +81,7 @@ from (
     ) numbered
 ) described
 """
-# One contact in 51 is deleted, so that `contacts` live ones are left.
+# One contact in 51 is deleted, which leaves `contacts` live ones.
 
 _MEMBERSHIPS: LiteralString = """
 insert into list_membership (account_id, contact_id, list_id, created_at)
@@ -123,24 +122,24 @@ select $1, 'tag.contacts', tag_id, count(*) from tagging where account_id = $1 g
 
 @dataclass(frozen=True)
 class Account:
-    """An account full of contacts, and how to get at it."""
+    """An account full of contacts, with a token, and ids to request."""
 
     account_id: UUID
     contacts: int
     """How many are not deleted."""
     token: str
     list_id: UUID
-    """The list that everybody is on."""
+    """The list that every contact is on."""
     sample: tuple[UUID, ...]
-    """Contacts from all over the account, in no order."""
+    """A random sample of the contacts, in random order."""
     page_starts: tuple[UUID, ...]
-    """Contacts with at least a page of others behind them, in no order."""
+    """The sampled contacts that are followed by at least a page of others."""
     last_page: UUID
-    """The contact that the last full page of 50 begins with."""
+    """The first contact of the last page of 50."""
 
 
 async def generate(dsn: str, *, contacts: int) -> None:
-    """Fill an empty database: an account with so many contacts, and one with a thousand."""
+    """Fill an empty database: an account with `contacts` contacts, and an account with a thousand."""
     db = await open_database(dsn, size=1, statement_timeout=3600, name="everlist bench")
     for name, size in ((LARGE, contacts), (SMALL, 1000)):
         account = await db.write(lambda tx, name=name: accounts.create(tx, name, now=datetime.now(UTC)))
@@ -154,7 +153,9 @@ async def generate(dsn: str, *, contacts: int) -> None:
 async def _fill(dsn: str, account_id: UUID, contacts: int) -> None:
     connection = await asyncpg.connect(dsn, server_settings={"synchronous_commit": "off", "jit": "off"})
     now = datetime.now(UTC)
-    list_ids, tag_ids, field_ids = ([new_id() for _ in made] for made in (_LISTS, _TAGS, _FIELDS))
+    list_ids, tag_ids, field_ids = (
+        [new_id() for _ in definitions] for definitions in (_LISTS, _TAGS, _FIELDS)
+    )
     await connection.executemany(
         "insert into contact_list (account_id, list_id, name, created_at, updated_at) values ($1, $2, $3, $4, $4)",
         [(account_id, list_id, name, now) for list_id, (name, _, _) in zip(list_ids, _LISTS, strict=True)],
@@ -175,17 +176,19 @@ async def _fill(dsn: str, account_id: UUID, contacts: int) -> None:
     await connection.execute(
         _CONTACTS, account_id, rows, *(str(field_id) for field_id in field_ids), _FIRST_NAMES, _LAST_NAMES
     )
-    for sql, ids, made in ((_MEMBERSHIPS, list_ids, _LISTS), (_TAGGINGS, tag_ids, _TAGS)):
-        await connection.execute(sql, account_id, ids, [one[1] for one in made], [one[2] for one in made])
+    for sql, ids, definitions in ((_MEMBERSHIPS, list_ids, _LISTS), (_TAGGINGS, tag_ids, _TAGS)):
+        await connection.execute(
+            sql, account_id, ids, [row[1] for row in definitions], [row[2] for row in definitions]
+        )
     await connection.execute(
         "analyze contact, list_membership"
-    )  # else the counting may be planned for few rows
+    )  # otherwise the counting is planned for a few rows
     await connection.execute(_COUNTERS, account_id, NO_ID)
     await connection.close()
 
 
 async def load(dsn: str, name: str) -> Account:
-    """What a measurement needs to know of an account that was generated, with a token of its own."""
+    """Return a generated account, with a new token."""
     db = await open_database(dsn, size=1, statement_timeout=3600, name="everlist bench")
     try:
         return await _load(db, name)
@@ -203,19 +206,22 @@ async def _load(db: Database, name: str) -> Account:
     live = await _ids(
         db, "select contact_id from contact where account_id = $1 and deleted_at is null", account_id
     )
-    sample = sorted(live, key=lambda one: one.bytes[::-1])[:5000]  # by their random part
+    sample = sorted(live, key=lambda contact_id: contact_id.bytes[::-1])[
+        :5000
+    ]  # by the random part of the id
     ordered = sorted(live)
     whole_pages = set(ordered[:-51])
+    list_id = await db.value(
+        "select list_id from contact_list where account_id = $1 and name = 'Everybody'", account_id
+    )
     return Account(
-        account_id,
-        len(live),
-        token,
-        await db.value(
-            "select list_id from contact_list where account_id = $1 and name = 'Everybody'", account_id
-        ),
-        tuple(sample),
-        tuple(one for one in sample if one in whole_pages),
-        ordered[(len(ordered) - 1) // 50 * 50],
+        account_id=account_id,
+        contacts=len(live),
+        token=token,
+        list_id=list_id,
+        sample=tuple(sample),
+        page_starts=tuple(contact_id for contact_id in sample if contact_id in whole_pages),
+        last_page=ordered[(len(ordered) - 1) // 50 * 50],
     )
 
 

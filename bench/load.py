@@ -1,7 +1,7 @@
-"""A load generator: keep-alive connections that each send the next request when the last is answered.
+"""Generate load: keep-alive connections that send their next request when the last one is answered.
 
-It speaks as much HTTP as the servers measured here need: answers with a Content-Length. It works on plain
-sockets, because it shares the machine with what it measures.
+Understands only the HTTP that these servers speak: answers with a Content-Length. Uses plain sockets, because it
+shares the machine with the servers it measures.
 """
 
 from __future__ import annotations
@@ -23,34 +23,34 @@ _PIECE = 1 << 18
 
 @dataclass(frozen=True)
 class Load:
-    """What came of a run: how long each request took, and all of them together, in seconds."""
+    """The result of a run: the seconds of each request, and of all requests together."""
 
     times: Sequence[float]
     took: float
 
     @property
     def rate(self) -> float:
-        """Requests a second."""
+        """Return the requests per second."""
         return len(self.times) / self.took
 
     def percentile(self, percent: int) -> float:
-        """The time in milliseconds that so many of the requests took at most."""
+        """Return a percentile of the times, in milliseconds."""
         return sorted(self.times)[len(self.times) * percent // 100] * 1000
 
     @staticmethod
     def together(parts: Sequence[Load]) -> Load:
-        """Several runs as one."""
+        """Combine several runs."""
         return Load([time for part in parts for time in part.times], sum(part.took for part in parts))
 
 
 def get(path: str, token: str) -> bytes:
-    """A GET request as it goes over the wire."""
+    """Return a GET request as bytes."""
     headers = f"Host: localhost\r\nAccept: */*\r\nAuthorization: Bearer {token}\r\n"
     return f"GET {path} HTTP/1.1\r\n{headers}\r\n".encode()
 
 
 class Client:
-    """Some connections to a server, and the requests to send over them, over and over."""
+    """Connections to a server, and the requests to send over them again and again."""
 
     def __init__(self, port: int, requests: Sequence[bytes], *, connections: int) -> None:
         self._todo = cycle(requests)
@@ -68,7 +68,7 @@ class Client:
             connection.socket.close()
 
     def run(self, seconds: float) -> Load:
-        """Send requests for so long, and leave none unanswered."""
+        """Send requests for `seconds`, and wait for every answer."""
         times: list[float] = []
         began = last = perf_counter()
         for connection in self._connections:
@@ -105,7 +105,7 @@ class _Connection:
         self.socket.sendall(request)
 
     def receive(self) -> bool:
-        """Take what has come; whether that completes the answer."""
+        """Receive data; return True if the answer is complete."""
         piece = self.socket.recv(_PIECE)
         self._pieces.append(piece)
         if self._left is not None:
@@ -115,8 +115,7 @@ class _Connection:
             head, end, rest = answer.partition(b"\r\n\r\n")
             length = _LENGTH.search(head) if end else None
             if not piece or (end and (length is None or not answer.startswith(b"HTTP/1.1 200 "))):
-                message = f"the server answered {answer[:500]!r}"
-                raise RuntimeError(message)
+                raise RuntimeError(f"the server answered {answer[:500]!r}")
             if length is not None:
                 self._left = int(length[1]) - len(rest)
         return self._left == 0

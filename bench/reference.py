@@ -1,11 +1,11 @@
-"""The floor that the server is measured against: a bare ASGI callable that runs the same statements.
+"""Serve the reference that Everlist is compared with: a bare ASGI application that runs the same statements.
 
-No framework, no authorisation, no log: a path, a select on a pool like the server's, and the columns of its
-rows as JSON. The statements are those that core runs, so the two cannot drift apart.
+No framework, no authorisation, no log: a path, a select on a pool like the server's, and the rows as JSON. The
+statements are recorded from core, so they are always the same.
 
 GET /contact/<account id>/<contact id> and GET /page/<account id>/<id of the first contact>
 
-Run as a program, `python -m bench.reference DSN`, it says where it listens.
+Run as a program, `python -m bench.reference DSN`, it prints its address.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from everlist.db import Row
 
 PAGE_SIZE = 50
-INCLUDE = frozenset(("list_memberships", "custom_fields"))
+INCLUDE = frozenset(("list_ids", "custom_fields"))
 
 
 class _Recorder:
-    """Stands in for the database and keeps what core asks it."""
+    """Takes the place of the database, and records the statement that core runs."""
 
     def __init__(self) -> None:
         self.sql = ""
@@ -58,21 +58,20 @@ class _Recorder:
 
 
 async def statements() -> tuple[str, str]:
-    """The statement for one contact and the one for a page, with their arguments checked."""
-    one, page = _Recorder(), _Recorder()
+    """Return the statements for a contact and for a page, after checking their arguments."""
+    contact, page = _Recorder(), _Recorder()
     with suppress(NotFound):
-        await contacts.get(one, NO_ID, NO_ID)
+        await contacts.get(contact, NO_ID, NO_ID)
     everybody = contacts.ContactFilter()
     await contacts.page(page, NO_ID, everybody, limit=PAGE_SIZE, from_id=NO_ID, include=INCLUDE)
-    if one.args != (NO_ID, NO_ID) or page.args != (NO_ID, NO_ID, PAGE_SIZE + 1):
-        message = "core's statements take other arguments now: see to bench/reference.py"
-        raise RuntimeError(message)
-    return one.sql, page.sql
+    if contact.args != (NO_ID, NO_ID) or page.args != (NO_ID, NO_ID, PAGE_SIZE + 1):
+        raise RuntimeError("core's statements take other arguments now: update bench/reference.py")
+    return contact.sql, page.sql
 
 
 def create_app(dsn: str) -> ASGIApp:
-    """The bare application."""
-    one_sql, page_sql = asyncio.run(statements())
+    """Create the bare application."""
+    contact_sql, page_sql = asyncio.run(statements())
     encode = msgspec.json.Encoder().encode
     pool: Any = None
 
@@ -83,7 +82,7 @@ def create_app(dsn: str) -> ASGIApp:
             return
         _, kind, account_id, contact_id = scope["path"].split("/")
         if kind == "contact":
-            row = await pool.fetchrow(one_sql, UUID(account_id), UUID(contact_id))
+            row = await pool.fetchrow(contact_sql, UUID(account_id), UUID(contact_id))
             body = encode(dict(row))
         else:
             rows = await pool.fetch(page_sql, UUID(account_id), UUID(contact_id), PAGE_SIZE + 1)
@@ -105,19 +104,19 @@ async def _lifespan(dsn: str, receive: Receive, send: Send) -> Any:
         dsn,
         min_size=2,
         max_size=Settings(Path()).pool_size,
-        reset=_nothing,
+        reset=_no_reset,
         server_settings={"timezone": "UTC", "jit": "off"},
     )
     await send({"type": "lifespan.startup.complete"})
     return pool
 
 
-async def _nothing(_connection: object) -> None:
-    """What the pool runs on release."""
+async def _no_reset(_connection: object) -> None:
+    """Replace asyncpg's reset query by nothing, as Everlist does."""
 
 
 def main(dsn: str) -> None:
-    """Serve, with the settings that Everlist gives uvicorn."""
+    """Serve, with the same uvicorn settings as Everlist."""
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listening:
         print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
         config = uvicorn.Config(

@@ -1,4 +1,4 @@
-"""What was measured, as an aligned table of ratios."""
+"""Format results as an aligned table of ratios."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Line:
-    """One ratio and the bar that it is held to, if there is one."""
+    """A ratio, and the bar that it must meet, if any."""
 
     what: str
     measured: str
@@ -25,19 +25,19 @@ class Line:
 
     @property
     def passed(self) -> bool:
-        """Whether the bar is met."""
+        """Return True if the bar is met, or if there is none."""
         if self.bar is None:
             return True
         return self.ratio >= self.bar if self.at_least else self.ratio <= self.bar
 
 
 Rounds = Sequence[tuple["Load", "Load"]]
-"""What was measured beside its reference, a number of times."""
+"""The loads of the measured side and of the reference, round by round."""
 
 
 def faster(what: str, rounds: Rounds, *, bar: float) -> Line:
-    """Requests a second, which must be at least `bar` of the reference's."""
-    ratio = median(one.rate / other.rate for one, other in rounds)
+    """Return the line of requests per second, which must be at least `bar` times the reference's."""
+    ratio = median(ours.rate / theirs.rate for ours, theirs in rounds)
     measured, reference = (
         f"{median(load.rate for load in side):,.0f}/s" for side in zip(*rounds, strict=True)
     )
@@ -45,8 +45,8 @@ def faster(what: str, rounds: Rounds, *, bar: float) -> Line:
 
 
 def slower(what: str, rounds: Rounds, *, bar: float) -> Line:
-    """The time of one request, which must be at most `bar` times the reference's."""
-    ratio = median(one.percentile(50) / other.percentile(50) for one, other in rounds)
+    """Return the line of the time of a request, which must be at most `bar` times the reference's."""
+    ratio = median(ours.percentile(50) / theirs.percentile(50) for ours, theirs in rounds)
     return _line(what, rounds, ("", ""), ratio, bar, at_least=False)
 
 
@@ -56,7 +56,7 @@ def _line(
     measured, reference = (
         f"{rate}  {_times(side)}".strip() for rate, side in zip(rates, zip(*rounds, strict=True), strict=True)
     )
-    return Line(what, measured, reference, ratio, bar, at_least)
+    return Line(what=what, measured=measured, reference=reference, ratio=ratio, bar=bar, at_least=at_least)
 
 
 def _times(side: Sequence[Load]) -> str:
@@ -65,7 +65,7 @@ def _times(side: Sequence[Load]) -> str:
 
 
 def table(lines: Sequence[Line]) -> str:
-    """The lines below their headings."""
+    """Format the lines below headings."""
     rows = [("", "measured", "reference", "ratio", "bar", "")]
     for line in lines:
         bar, word = "", ""
@@ -86,5 +86,5 @@ def table(lines: Sequence[Line]) -> str:
 
 
 def note(text: str) -> None:
-    """Say what is going on, beside the table."""
+    """Print progress on standard error, apart from the table."""
     print(text, file=sys.stderr, flush=True)

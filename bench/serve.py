@@ -1,4 +1,4 @@
-"""The servers that are measured, each in a process of its own: `everlist serve`, and the bare application."""
+"""Start the measured servers as processes: `everlist serve`, and the bare application."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECRET_KEY = "a key that only benchmarks use, of more than 32 characters"
 
 @contextmanager
 def everlist(dsn: str, directory: Path, *, worker: bool = False) -> Iterator[tuple[int, int]]:
-    """Run Everlist on a database, with or without its worker; its port and its process id."""
+    """Run Everlist on a database, with or without its worker; yield its port and process id."""
     options = ["--port", "0", "--data-dir", str(directory), "--database-url", dsn]
     if not worker:
         options.append("--no-worker")
@@ -28,7 +28,7 @@ def everlist(dsn: str, directory: Path, *, worker: bool = False) -> Iterator[tup
 
 @contextmanager
 def reference(dsn: str, directory: Path) -> Iterator[int]:
-    """Run the bare application on a database; its port."""
+    """Run the bare application on a database; yield its port."""
     with _running(directory / "reference.log", "-m", "bench.reference", dsn) as (port, _):
         yield port
 
@@ -42,14 +42,15 @@ def _running(log: Path, *command: str) -> Iterator[tuple[int, int]]:
         )
     assert process.stdout is not None
     try:
-        said = ""
-        for line in process.stdout:  # both say where they listen, and then no more
-            said += line
+        output = ""
+        for (
+            line
+        ) in process.stdout:  # both print their address, and then nothing for which this would have to wait
+            output += line
             if port := re.search(r"http://127\.0\.0\.1:([0-9]+)", line):
                 yield int(port[1]), process.pid
                 return
-        message = f"{' '.join(command)} did not start: {said}{log.read_text()}"
-        raise RuntimeError(message)
+        raise RuntimeError(f"{' '.join(command)} did not start: {output}{log.read_text()}")
     finally:
         process.terminate()
         process.wait(30)

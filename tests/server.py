@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import socket
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import uvicorn
 
-from everlist.app import create_app
+from everlist.app import EDGES, create_app
 from everlist.ops import logs
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
 
     from everlist.settings import Settings
+    from everlist.web.edge import Edge
 
 
 class Server:
@@ -29,10 +30,11 @@ class Server:
         portal: BlockingPortal,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        edges: tuple[Edge[Any], ...] = EDGES,
     ) -> None:
         logs.configure("json")
-        app = create_app(settings, dsn, clock=clock)
-        self._uvicorn = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+        self.app = create_app(settings, dsn, clock=clock, edges=edges)
+        self._uvicorn = uvicorn.Server(uvicorn.Config(self.app, log_config=None, access_log=False))
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio alone leaves it off here
         self._portal = portal

@@ -322,7 +322,7 @@ def receipt_verify(file: IO[bytes], keys: str | None, data_dir: Path | None) -> 
 
     trusted = _receipt_keys(keys, data_dir)
     for token in receipts.tokens(file.read()):
-        click.echo(receipts.told(receipts.verify(token, trusted)))
+        click.echo(receipts.described(receipts.verify(token, trusted)))
         click.echo("The signature holds.")
 
 

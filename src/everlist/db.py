@@ -1,6 +1,6 @@
-"""The database: a pool, transactions, and one connection that listens. SQL is literal or it is not run.
+"""Access PostgreSQL: a pool, transactions, and a connection that listens. Statements must be SQL literals.
 
-No state stays on a pooled connection (no SET, LISTEN or session lock outside a transaction), so the pool
+Nothing leaves state on a pooled connection (no SET, LISTEN or session lock outside a transaction). So the pool
 skips asyncpg's reset query, which would halve the rate of small reads.
 """
 
@@ -29,7 +29,7 @@ _ATTEMPTS = 4
 
 
 class RetryTransaction(Exception):
-    """Another writer changed what this transaction builds on: Database.write runs it again."""
+    """A concurrent write invalidated what this transaction has read: Database.write runs it again."""
 
 
 _RETRIED = (
@@ -41,7 +41,7 @@ _RETRIED = (
 
 
 class Unavailable(EverlistError):
-    """The database cannot be reached, or did not answer in time."""
+    """The database cannot be reached, or a statement took too long."""
 
 
 class DiskFull(Unavailable):
@@ -49,23 +49,23 @@ class DiskFull(Unavailable):
 
 
 class Queries(Protocol):
-    """What runs a statement: the pool (each statement on its own) or a transaction."""
+    """Something that runs statements: the pool (each statement by itself) or a transaction."""
 
     async def rows(self, sql: LiteralString, *args: Any) -> Sequence[Row]:
-        """Every row of the answer."""
+        """Return every row."""
         ...
 
     async def row(self, sql: LiteralString, *args: Any) -> Row | None:
-        """The first row, or None."""
+        """Return the first row, or None."""
         ...
 
     async def value(self, sql: LiteralString, *args: Any) -> Any:
-        """The first column of the first row, or None."""
+        """Return the first column of the first row, or None."""
         ...
 
 
 class Transaction:
-    """An open transaction; everything run through it commits or vanishes together."""
+    """An open transaction."""
 
     __slots__ = ("_connection",)
 
@@ -82,7 +82,7 @@ class Transaction:
         return await self._connection.fetchval(sql, *args)
 
     async def execute(self, sql: LiteralString, *args: Any) -> str:
-        """Run a statement for its effect; the command tag, such as `UPDATE 3`."""
+        """Run a statement for its effect; return the command tag, such as `UPDATE 3`."""
         return await self._connection.execute(sql, *args)
 
     async def execute_many(self, sql: LiteralString, rows: Sequence[Sequence[Any]]) -> None:
@@ -92,62 +92,63 @@ class Transaction:
     async def copy_in(
         self, table: LiteralString, columns: Sequence[LiteralString], source: AsyncIterable[bytes]
     ) -> int:
-        """COPY rows in PostgreSQL's text format into a table; how many there were."""
+        """COPY rows in PostgreSQL's text format into a table; return how many."""
         connection = self._connection
         copying = asyncio.ensure_future(
             connection.copy_to_table(table, source=source, columns=list(columns), format="text")
         )
         lost = False
 
-        def give_up(_connection: object) -> None:
+        def cancel(_connection: object) -> None:
             nonlocal lost
             lost = True
             copying.cancel()
 
-        # asyncpg would wait for ever where the connection is lost while the server takes no more for the moment.
-        connection.add_termination_listener(give_up)
+        # If the connection is lost while asyncpg waits to send, asyncpg would wait for ever.
+        connection.add_termination_listener(cancel)
         try:
             tag = await copying
         except asyncio.CancelledError:
             if not lost:
                 raise
-            message = "the connection was lost in the middle of COPY"
-            raise asyncpg.ConnectionDoesNotExistError(message) from None
+            raise asyncpg.ConnectionDoesNotExistError(
+                "the connection was lost in the middle of COPY"
+            ) from None
         finally:
-            connection.remove_termination_listener(give_up)
+            connection.remove_termination_listener(cancel)
         return int(tag.rpartition(" ")[2])
 
 
 class Database:
-    """The pool of one process."""
+    """The connection pool of a process."""
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], dsn: str) -> None:
         self._pool = pool
         self.dsn = dsn
 
     async def rows(self, sql: LiteralString, *args: Any) -> Sequence[Row]:
-        with _told:
+        with _error_translation:
             return await self._pool.fetch(sql, *args)
 
     async def row(self, sql: LiteralString, *args: Any) -> Row | None:
-        with _told:
+        with _error_translation:
             return await self._pool.fetchrow(sql, *args)
 
     async def value(self, sql: LiteralString, *args: Any) -> Any:
-        with _told:
+        with _error_translation:
             return await self._pool.fetchval(sql, *args)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Transaction]:
-        """A transaction that commits when the block ends and rolls back when it raises."""
-        with _told:
+        """Open a transaction; commit it at the end of the block, or roll it back if the block raises."""
+        with _error_translation:
             async with self._pool.acquire() as connection, connection.transaction():
                 yield Transaction(connection)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncGenerator[Transaction]:
-        """A transaction that only reads, and sees the database as it was at its first statement."""
-        with _told:
+        """Open a read-only transaction that sees the database as of its first statement."""
+        with _error_translation:
             async with (
                 self._pool.acquire() as connection,
                 connection.transaction(isolation="repeatable_read", readonly=True),
@@ -155,11 +156,10 @@ class Database:
                 yield Transaction(connection)
 
     async def write(self, operation: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Run `operation` in a transaction; again from its start where another writer got in its way.
+        """Run `operation` in a transaction; run it again if a concurrent write conflicts with it.
 
-        Two requests that create one address at once both find it free; the one that commits second
-        fails on the unique index, runs again, and finds the first. Raises Conflict when that happens
-        several times in a row.
+        Example: two requests that create the same address both find it free. The second to commit fails on the
+        unique index, runs again, and finds the contact of the first. Raises Conflict after four attempts.
         """
         for _ in range(_ATTEMPTS):
             try:
@@ -167,35 +167,34 @@ class Database:
                     return await operation(tx)
             except _RETRIED:
                 continue
-        message = "Another change of the same resource is under way"
-        raise Conflict(message)
+        raise Conflict("Another change of the same resource is under way")
 
     def stats(self) -> tuple[int, int]:
-        """(connections open, connections idle)."""
+        """Return (open connections, idle connections)."""
         return self._pool.get_size(), self._pool.get_idle_size()
 
     async def close(self) -> None:
-        """Wait for running statements, then close every connection."""
+        """Wait for running statements, and close every connection."""
         await self._pool.close()
 
 
 async def open_database(
     dsn: str, *, size: int, statement_timeout: float, name: str, bulk: bool = False
 ) -> Database:
-    """Open a pool of up to `size` connections; a statement may run `statement_timeout` seconds.
+    """Open a pool of up to `size` connections; statements are cancelled after `statement_timeout` seconds.
 
-    `bulk` is for statements that work on thousands of rows: each is planned for its own parameters, and what
-    a sort or an intermediate result takes stays in memory up to 64 MB.
+    `bulk` is for statements on thousands of rows: PostgreSQL plans each for its own parameters, and sorts in memory
+    up to 64 MB.
 
     Raises Unavailable.
     """
-    with _told:
+    with _error_translation:
         pool = await asyncpg.create_pool(
             dsn,
             min_size=min(2, size),
             max_size=size,
             timeout=10,
-            reset=_leave_nothing_open,
+            reset=_roll_back,
             server_settings={
                 "application_name": name,
                 "timezone": "UTC",
@@ -209,46 +208,49 @@ async def open_database(
     return Database(pool, dsn)
 
 
-async def _leave_nothing_open(connection: Connection) -> None:
-    """What the pool runs on release, in place of the reset query: nothing, unless a transaction is open."""
+async def _roll_back(connection: Connection) -> None:
+    """Roll back a transaction that is still open; runs in place of the reset query when a connection is released."""
     if connection.is_in_transaction():
         await connection.execute("rollback")
 
 
-_NOT_THERE = (
+_UNAVAILABLE = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shutting down, starting up, statement timeout
     asyncpg.InsufficientResourcesError,  # too many connections, out of memory, disk full
     asyncpg.InterfaceError,  # the connection or the pool is closed
-    asyncpg.InternalClientError,  # "cannot switch to state": the server was killed in mid-statement
+    asyncpg.InternalClientError,  # "cannot switch to state": the server was killed during a statement
 )
 
 
-class _Told:
-    """Turns the loss of the database into Unavailable, which an edge answers with 503."""
+class _ErrorTranslation:
+    """Turn errors of a lost database into Unavailable, which edges answer with 503."""
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        # A ValueError comes of an argument that does not fit its type, which is a fault of ours.
-        if isinstance(error, _NOT_THERE) and not isinstance(error, ValueError):
+        # A ValueError means that an argument does not fit its type: a bug of ours, although asyncpg raises
+        # it as an InterfaceError.
+        if isinstance(error, _UNAVAILABLE) and not isinstance(error, ValueError):
             message = str(error).partition("\n")[0] or type(error).__name__
             kind = DiskFull if isinstance(error, asyncpg.DiskFullError) else Unavailable
             raise kind(message) from error
 
 
-_told = _Told()
+_error_translation = _ErrorTranslation()
 
 
 class Listener:
-    """One connection of its own that listens on channels and comes back when it is lost."""
+    """A dedicated connection that listens on channels, and reconnects when it is lost."""
 
-    def __init__(self, dsn: str, heard: dict[str, Callable[[str], None]], lost: Callable[[], None]) -> None:
-        """`heard` maps a channel to what is called with each payload; `lost` is called at every loss."""
+    def __init__(
+        self, dsn: str, callbacks: dict[str, Callable[[str], None]], lost: Callable[[], None]
+    ) -> None:
+        """Set what to call: `callbacks` with each payload of their channel, `lost` whenever payloads may be missed."""
         self._dsn = dsn
-        self._heard = heard
+        self._callbacks = callbacks
         self._lost = lost
         self.connected = False
 
@@ -265,9 +267,9 @@ class Listener:
             gone = asyncio.Event()
             connection.add_termination_listener(lambda _connection, gone=gone: gone.set())
             try:
-                for channel in self._heard:
+                for channel in self._callbacks:
                     await connection.add_listener(channel, self._call)
-                self._lost()  # what was said between the loss and now was not heard
+                self._lost()  # notifications since the loss were missed
                 self.connected, delay = True, 0.1
                 await gone.wait()
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
@@ -280,4 +282,4 @@ class Listener:
                         await connection.close(timeout=2)
 
     def _call(self, _connection: object, _pid: int, channel: str, payload: object) -> None:
-        self._heard[channel](str(payload))
+        self._callbacks[channel](str(payload))

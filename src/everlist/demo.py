@@ -1,7 +1,7 @@
-"""The demo account: some thousand plausible people on lists, with tags, fields and every permission.
+"""Create the demo account: thousands of invented people on lists, with tags, custom fields and every permission.
 
-Who they are, what they hold and what happened to them is the same each time; ids and dates follow the
-moment it is made. It is made in one transaction, through the same write path as everything else.
+People, values and history are the same each time; ids and dates depend on the time of creation. Everything is
+created in one transaction, through the same write path as all other changes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import msgspec
 
 from everlist.core import accounts, consent, contacts, custom_fields, lists, tags, tokens
 from everlist.core.act import Act
-from everlist.core.contacts.model import Contact, Note, Phone, SmsChannel, SmsConsent, StreetAddress
+from everlist.core.consent.sms import SmsConsent
+from everlist.core.contacts.model import Contact, Note, Phone, SmsChannel, StreetAddress
 from everlist.core.ids import new_id
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
     from everlist.db import Transaction
 
 ACCOUNT_NAME = "demo"
-TOKEN_NAME = "serve --demo"  # noqa: S105 - what the token is called
+TOKEN_NAME = "serve --demo"  # noqa: S105 - the name of the token
 CONTACTS = 4800
-_DAYS = 480  # how far back the account reaches
+_DAYS = 480  # the age of the account
 _BATCH = 100
 
 _FIRST = (
@@ -82,9 +83,9 @@ _REASONS = ("Too many messages", "I never signed up", "Not interested any more",
 
 
 async def make(tx: Transaction, *, now: datetime) -> tuple[accounts.Account, str]:
-    """Make the demo account if there is none, and a new token for it; (account, bearer token).
+    """Create the demo account if it does not exist; return it with a new bearer token.
 
-    Tokens of earlier calls are revoked.
+    Revokes the tokens of earlier calls.
     """
     account = await accounts.find(tx, ACCOUNT_NAME)
     if account is None:
@@ -102,7 +103,7 @@ async def make(tx: Transaction, *, now: datetime) -> tuple[accounts.Account, str
 
 
 class _Maker:
-    """Fills one account; every choice comes from one generator with a fixed seed."""
+    """Fill one account; all random choices come from one generator with a fixed seed."""
 
     def __init__(self, tx: Transaction, account_id: UUID, now: datetime) -> None:
         self.tx = tx
@@ -116,10 +117,13 @@ class _Maker:
     async def fill(self) -> None:
         began = self.now - timedelta(days=_DAYS)
         for name, description, share in _LISTS:
-            made = await lists.create(
-                self.tx, self.account_id, lists.ListDraft(name, description, name == "Newsletter"), now=began
+            contact_list = await lists.create(
+                self.tx,
+                self.account_id,
+                lists.ListDraft(name=name, description=description, favorite=name == "Newsletter"),
+                now=began,
             )
-            self.lists.append((made.list_id, share))
+            self.lists.append((contact_list.list_id, share))
         for name, share in _TAGS:
             tag = await tags.create(self.tx, self.account_id, name, tag_source="Contact", now=began)
             self.tags.append((tag.tag_id, share))
@@ -167,19 +171,19 @@ class _Maker:
         return first, last, f"{first}.{last}{number}@{self.random.choice(_DOMAINS)}".lower()
 
     async def _create(self, people: list[tuple[str, str, str]], at: datetime) -> None:
-        """One day's newcomers, and what became of some of them."""
+        """Create the people of one day; unsubscribe and delete some of them later."""
         changes = [self._newcomer(first, last, address, at) for first, last, address in people]
         await contacts.apply(self.tx, self.account_id, changes, self._act("demo: signed up", at))
         later = min(at + timedelta(days=self.random.randrange(3, 60)), self.now)
-        gone = [self._opted_out(change, later) for change in changes if self.random.random() < 0.07]
-        await contacts.apply(self.tx, self.account_id, gone, self._act("demo: unsubscribed", later))
-        current = {change.after.contact_id: change for change in [*changes, *gone]}
+        unsubscribed = [self._opted_out(change, later) for change in changes if self.random.random() < 0.07]
+        await contacts.apply(self.tx, self.account_id, unsubscribed, self._act("demo: unsubscribed", later))
+        current = {change.after.contact_id: change for change in [*changes, *unsubscribed]}
         deleted = [self._deleted(change, later) for change in current.values() if self.random.random() < 0.04]
         later += timedelta(minutes=5)
         await contacts.apply(self.tx, self.account_id, deleted, self._act("demo: deleted", later))
 
     def _act(self, operation: str, at: datetime) -> Act:
-        return Act(operation, at)
+        return Act(operation=operation, now=at)
 
     def _newcomer(self, first: str, last: str, address: str, at: datetime) -> contacts.Change:
         roll = self.random.random
@@ -189,11 +193,11 @@ class _Maker:
             if roll() < share:
                 requested = permission
         email = consent.initial(source, requested=requested, now=at) if roll() < 0.99 else None
-        second = at.replace(microsecond=0)
-        place = self.random.choice(_PLACES)
+        at_seconds = at.replace(microsecond=0)
+        city, state, postal_code, country = self.random.choice(_PLACES)
         phone = f"+1312555{self.random.randrange(10000):04}"
         street = f"{self.random.randrange(1, 990)} {self.random.choice(_LAST)} Street"
-        channel = self._sms(second, source) if roll() < 0.15 else None
+        channel = self._sms(source, at_seconds) if roll() < 0.15 else None
         has_birthday = roll() < 0.3
         contact = Contact(
             contact_id=new_id(),
@@ -223,13 +227,36 @@ class _Maker:
             opt_out_reason=None,
             confirmed_at=None,
             custom_fields=self._values(),
-            phone_numbers=(Phone(new_id(), phone, "mobile", second, second, source),)
+            phone_numbers=(
+                Phone(
+                    phone_number_id=new_id(),
+                    phone_number=phone,
+                    kind="mobile",
+                    created_at=at_seconds,
+                    updated_at=at_seconds,
+                    create_source=source,
+                ),
+            )
             if roll() < 0.35
             else (),
-            street_addresses=(StreetAddress(new_id(), "home", second, second, street, *place),)
+            street_addresses=(
+                StreetAddress(
+                    street_address_id=new_id(),
+                    kind="home",
+                    created_at=at_seconds,
+                    updated_at=at_seconds,
+                    street=street,
+                    city=city,
+                    state=state,
+                    postal_code=postal_code,
+                    country=country,
+                ),
+            )
             if roll() < 0.4
             else (),
-            notes=(Note(new_id(), second, "Asked for the autumn programme."),) if roll() < 0.05 else (),
+            notes=(Note(note_id=new_id(), created_at=at_seconds, content="Asked for the autumn programme."),)
+            if roll() < 0.05
+            else (),
             sms_channel=channel,
         )
         list_ids = sorted(list_id for list_id, share in self.lists if roll() < share)
@@ -240,37 +267,49 @@ class _Maker:
             if channel
             else None
         )
-        return contacts.Change(None, contact, source, details)
+        return contacts.Change(before=None, after=contact, source=source, sms_details=details)
 
-    def _sms(self, second: datetime, source: str) -> SmsChannel:
-        national = f"312{self.random.randrange(2000000, 9999999)}"
-        given = SmsConsent("explicit", "promotional_sms", second, second, opt_in_date=second)
-        return SmsChannel(new_id(), national, "1", "US", source, (given,))
+    def _sms(self, source: str, at: datetime) -> SmsChannel:
+        sms_consent = SmsConsent(
+            sms_consent_permission="explicit",
+            consent_type="promotional_sms",
+            created_at=at,
+            updated_at=at,
+            opt_in_date=at,
+        )
+        return SmsChannel(
+            sms_channel_id=new_id(),
+            sms_address=f"312{self.random.randrange(2000000, 9999999)}",
+            dial_code="1",
+            country_code="US",
+            create_source=source,
+            sms_channel_consents=(sms_consent,),
+        )
 
     def _values(self) -> dict[str, Value]:
         roll, pick = self.random.random, self.random.choice
-        made: dict[str, Value] = {}
+        values: dict[str, Value] = {}
         if roll() < 0.5:
-            made["Customer number"] = f"C-{self.random.randrange(100000):05}"
-            made["Orders"] = str(self.random.randrange(1, 40))
-            made["Last order value"] = f"{self.random.randrange(5, 300)}.{self.random.randrange(100):02}"
+            values["Customer number"] = f"C-{self.random.randrange(100000):05}"
+            values["Orders"] = str(self.random.randrange(1, 40))
+            values["Last order value"] = f"{self.random.randrange(5, 300)}.{self.random.randrange(100):02}"
         if roll() < 0.3:
-            made["Member since"] = date(
+            values["Member since"] = date(
                 self.random.randrange(2018, 2026), self.random.randrange(1, 13), 1
             ).isoformat()
-            made["Wants catalogue"] = pick(("true", "false"))
+            values["Wants catalogue"] = pick(("true", "false"))
         if roll() < 0.2:
-            made["Shirt size"] = [str(pick(self.fields["Shirt size"].choices).choice_id)]
+            values["Shirt size"] = [str(pick(self.fields["Shirt size"].choices).choice_id)]
         if roll() < 0.3:
             topics = self.random.sample(self.fields["Interests"].choices, 2)
-            made["Interests"] = sorted(str(choice.choice_id) for choice in topics)
-        return {str(self.fields[label].custom_field_id): value for label, value in made.items()}
+            values["Interests"] = sorted(str(choice.choice_id) for choice in topics)
+        return {str(self.fields[label].custom_field_id): value for label, value in values.items()}
 
     def _opted_out(self, change: contacts.Change, at: datetime) -> contacts.Change:
         before = change.after
         source = "Contact" if self.random.random() < 0.8 else "Account"
         if before.consent is None:
-            return contacts.Change(before, before, source)
+            return contacts.Change(before=before, after=before, source=source)
         after = consent.changed(
             before.consent,
             source,
@@ -278,12 +317,12 @@ class _Maker:
             reason=self.random.choice(_REASONS),
             now=at,
         )
-        moved = msgspec.structs.replace(
+        unsubscribed = msgspec.structs.replace(
             before, updated_at=at, update_source=source, email_updated_at=at, **msgspec.structs.asdict(after)
         )
-        return contacts.Change(before, moved, source)
+        return contacts.Change(before=before, after=unsubscribed, source=source)
 
     def _deleted(self, change: contacts.Change, at: datetime) -> contacts.Change:
         before = change.after
         after = msgspec.structs.replace(before, updated_at=at, deleted_at=at, list_ids=())
-        return contacts.Change(before, after, "Account")
+        return contacts.Change(before=before, after=after, source="Account")

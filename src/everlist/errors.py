@@ -1,12 +1,15 @@
-"""The errors of the domain: what went wrong, in words, with no status codes.
+"""Define the errors of the domain, without status codes.
 
-Each edge maps these to the shape its contract asks for; the command line prints
-`StartError` as one line and exits with a non-zero status.
+Each edge translates them into the answers of its contract. The command line prints `StartError` as one line and
+exits with a non-zero status.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 
 class EverlistError(Exception):
@@ -14,18 +17,18 @@ class EverlistError(Exception):
 
 
 class StartError(EverlistError):
-    """Everlist cannot start, or go on: the message is one line that says why and what to do."""
+    """Everlist cannot start or continue. The message is one line that says why, and what to do."""
 
 
 class Problem(NamedTuple):
-    """One rule that an input breaks, in our own names; each edge says it in its contract's words."""
+    """One rule that an input breaks, in our own names; each edge words it as its contract does."""
 
     field: str
-    """The property of ours, such as `list_ids` or `custom_fields[value]`."""
+    """Our name of the property, such as `list_ids` or `custom_fields[value]`."""
     reason: str = ""
-    """What is wrong with its value, such as `at most 50`; empty if the value is none that is allowed."""
+    """What a valid value would be, such as `at most 50`; empty if there is nothing to add."""
     missing: bool = False
-    """True if a value is required and was not given."""
+    """True if a required value is missing."""
 
     def __str__(self) -> str:
         if self.missing:
@@ -34,7 +37,7 @@ class Problem(NamedTuple):
 
 
 class Invalid(EverlistError):
-    """The input breaks rules; `problems` has one entry for each."""
+    """The input breaks rules; `problems` has an entry for each of them."""
 
     def __init__(self, *problems: Problem | str) -> None:
         super().__init__(", ".join(map(str, problems)))
@@ -45,12 +48,33 @@ class NotFound(EverlistError):
     """Nothing with that id exists in this account."""
 
 
+class Gone(NotFound):
+    """It existed in this account, and was erased."""
+
+
 class Conflict(EverlistError):
-    """The change clashes with something that exists, or with another change under way."""
+    """The change conflicts with existing data, or with a concurrent change."""
 
 
 class AddressTaken(Conflict):
-    """The change clashes with what is known of `address`; explain tells what that is."""
+    """Another contact, live or deleted, has the e-mail address."""
+
+    def __init__(self, contact_id: UUID, address: str) -> None:
+        super().__init__(f"contact {contact_id} has this e-mail address")
+        self.contact_id = contact_id
+        self.address = address
+
+
+class NumberTaken(Conflict):
+    """Another contact, live or deleted, has the SMS number."""
+
+    def __init__(self, contact_id: UUID) -> None:
+        super().__init__(f"contact {contact_id} has this SMS number")
+        self.contact_id = contact_id
+
+
+class AddressErased(Conflict):
+    """The person behind the e-mail address was erased, so an account may not hold the address again."""
 
     def __init__(self, message: str, address: str) -> None:
         super().__init__(message)
@@ -58,11 +82,11 @@ class AddressTaken(Conflict):
 
 
 class LimitReached(EverlistError):
-    """The account holds as many of these as it may."""
+    """The account already has the highest number of these that it may have."""
 
 
 class TooMany(EverlistError):
-    """A limit on how often something may be done is reached; it is possible again in `seconds`."""
+    """A rate limit is reached; retry in `seconds`."""
 
     def __init__(self, message: str, *, seconds: int) -> None:
         super().__init__(message)

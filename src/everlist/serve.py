@@ -1,4 +1,4 @@
-"""`everlist serve`: PostgreSQL, the schema, the web processes and the worker, brought up and down together."""
+"""Run `everlist serve`: start PostgreSQL, migrate, start the web processes and the worker; stop them together."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import subprocess
 import sys
 import tempfile
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -27,7 +29,6 @@ from everlist.ops import logs
 from everlist.ops.embedded import Cluster
 from everlist.ops.processes import stop_with_parent
 from everlist.schema.migrate import migrate
-from everlist.worker.run import erase_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -44,7 +45,7 @@ _STOP_SECONDS = 20
 
 @contextlib.contextmanager
 def database(config: Settings) -> Generator[str]:
-    """The DSN of the database of these settings: one that is given, or the embedded one, which is started."""
+    """Yield the DSN of the configured database; start the embedded PostgreSQL if none is configured."""
     if config.database_url is not None:
         yield config.database_url
         return
@@ -62,62 +63,60 @@ def database(config: Settings) -> Generator[str]:
 
 
 def _watch(cluster: Cluster, ended: threading.Event) -> None:
-    """Bring PostgreSQL back where its supervisor was killed."""
+    """Restart PostgreSQL whenever its supervisor was killed."""
     while not ended.wait(_WATCH_SECONDS):
         try:
             cluster.ensure_running()
         except StartError as error:
-            log.error("PostgreSQL does not come back", error=str(error))
+            log.error("PostgreSQL cannot be restarted", error=str(error))
 
 
 def run(config: Settings, *, host: str, port: int, workers: int, worker: bool, demo_account: bool) -> None:
     """Serve until SIGTERM or SIGINT. Raises StartError."""
     logs.configure(config.log_format)
-    # Asked to stop, before uvicorn runs or after it has ended: leave through every `finally` below.
+    # Before uvicorn starts and after it ends, a signal must still run every `finally` below.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    with _listening_socket(host, port) as listening, database(config) as dsn:
+    with _metrics_directory(), _listening_socket(host, port) as listening, database(config) as dsn:
+        from everlist.worker.run import erase_again  # noqa: PLC0415 - after _metrics_directory
+
         asyncio.run(migrate(dsn))
         asyncio.run(erase_again(config, dsn))
         token = asyncio.run(_make_demo(dsn)) if demo_account else None
-        # Children take what was settled here; the embedded server is theirs by its DSN, and ours to keep.
         if config.public_url is None:
-            log.warning("links lead to this machine until EVERLIST_PUBLIC_URL is set", url=_url(listening))
-        os.environ.update(
-            EVERLIST_PUBLIC_URL=config.public_url or _url(listening),
-            EVERLIST_DATA_DIR=str(config.data_dir),
-            EVERLIST_DATABASE_URL=dsn,
-            EVERLIST_SECRET_KEY=config.secret_key,
-        )
-        with _metrics_directory(), _worker(wanted=worker):
-            _serve(listening, workers, lambda: _announce(listening, token))
+            log.warning(
+                "EVERLIST_PUBLIC_URL is not set: links in mail work on this machine only", url=_url(listening)
+            )
+        # This process alone looks after the embedded PostgreSQL: its children get a DSN like any other.
+        config = replace(config, database_url=dsn, public_url=config.public_url or _url(listening))
+        with _worker(config, wanted=worker):
+            _serve(config, listening, workers, lambda: _announce(listening, token))
 
 
 def _leave(_number: int, _frame: object) -> None:
     raise SystemExit(0)
 
 
-def web_app() -> ASGIApp:
-    """The application of one of several web processes, from the environment that run() made."""
-    from everlist.app import create_app  # noqa: PLC0415 - the folder of the metrics must be set before
+def _web_app(config: Settings) -> ASGIApp:
+    """Create the application of a web process."""
+    from everlist.app import create_app  # noqa: PLC0415 - after _metrics_directory
 
-    config = settings.load()
     logs.configure(config.log_format)
     app = create_app(config, config.database_url or "")
-    # What was made so far stays, so the garbage collector need not go through it again and again.
+    # Modules and routes live as long as the process: exempt them from every later garbage collection.
     gc.collect()
     gc.freeze()
     return app
 
 
-def several_web_app() -> ASGIApp:
-    """The same, for a process that ends with the one that started it."""
+def _child_web_app(config: Settings) -> ASGIApp:
+    """Create the application of one of several web processes, which ends when its parent ends."""
     stop_with_parent()
-    return web_app()
+    return _web_app(config)
 
 
 class _Server(uvicorn.Server):
-    """Calls `ready` once it answers."""
+    """Call `ready` once the server answers requests."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -129,9 +128,9 @@ class _Server(uvicorn.Server):
             self._ready()
 
 
-def _serve(listening: socket.socket, workers: int, ready: Callable[[], None]) -> None:
-    config = uvicorn.Config(
-        "everlist.serve:web_app" if workers == 1 else "everlist.serve:several_web_app",
+def _serve(config: Settings, listening: socket.socket, workers: int, ready: Callable[[], None]) -> None:
+    uvicorn_config = uvicorn.Config(
+        partial(_web_app if workers == 1 else _child_web_app, config),
         factory=True,
         workers=workers,
         log_config=None,
@@ -142,15 +141,14 @@ def _serve(listening: socket.socket, workers: int, ready: Callable[[], None]) ->
     )
     if workers > 1:
         ready()
-        Multiprocess(config, sockets=[listening]).run()
+        Multiprocess(uvicorn_config, sockets=[listening]).run()
         return
-    server = _Server(config, ready)
+    server = _Server(uvicorn_config, ready)
     try:
         server.run(sockets=[listening])
     finally:
-        if not server.started:  # uvicorn leaves with a status of its own
-            message = "the web server did not start; the log says why"
-            raise StartError(message)
+        if not server.started:  # uvicorn has logged the reason and called sys.exit(3)
+            raise StartError("the web server did not start; the log says why")
 
 
 @contextlib.contextmanager
@@ -158,23 +156,27 @@ def _listening_socket(host: str, port: int) -> Generator[socket.socket]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio alone leaves it off here
+        listening.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+        )  # asyncio sets it for sockets of its own only
         try:
             listening.bind((host, port))
             listening.listen(2048)
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            message = f"cannot listen on {host}, port {port}: {reason}; choose another with --host or --port"
-            raise StartError(message) from error
+            raise StartError(
+                f"cannot listen on {host}, port {port}: {reason}; choose another with --host or --port"
+            ) from error
         listening.set_inheritable(True)
         yield listening
 
 
 @contextlib.contextmanager
 def _metrics_directory() -> Generator[None]:
-    """Make the folder in which the processes of this server share their metrics; remove it at the end.
+    """Make the folder in which web processes and worker share metrics; delete it at the end.
 
-    A shell removes it, so that it goes even if this process is killed: only then does the shell's input end.
+    A shell deletes it, so that it goes even if this process is killed: only then does the shell's input end.
+    prometheus-client reads the environment when it is imported: everything that imports it comes later.
     """
     directory = tempfile.mkdtemp(prefix="everlist-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
@@ -194,34 +196,40 @@ def _metrics_directory() -> Generator[None]:
 
 
 @contextlib.contextmanager
-def _worker(*, wanted: bool) -> Generator[None]:
-    """The background worker as a process of its own, started again whenever it ends."""
+def _worker(config: Settings, *, wanted: bool) -> Generator[None]:
+    """Run the background worker as a child process; restart it whenever it ends."""
     if not wanted:
         yield
         return
     ended = threading.Event()
-    command = [sys.executable, "-m", "everlist", "worker", "--with-parent"]
-    current = [subprocess.Popen(command)]
+    environment = settings.environment(config)
 
-    def keep() -> None:
+    def start() -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "everlist", "worker", "--with-parent"]
+        return subprocess.Popen(command, env=environment)
+
+    process = start()
+
+    def restart() -> None:
+        nonlocal process
         while not ended.wait(0.5):
-            if (code := current[0].poll()) is not None and not ended.wait(1.0):
-                log.error("the worker ended and is started again", exit_status=code)
-                current[0] = subprocess.Popen(command)
+            if (status := process.poll()) is not None and not ended.wait(1.0):
+                log.error("the worker process ended and is restarted", exit_status=status)
+                process = start()
 
-    keeper = threading.Thread(target=keep, name="keep the worker", daemon=True)
-    keeper.start()
+    watcher = threading.Thread(target=restart, name="restart the worker", daemon=True)
+    watcher.start()
     try:
         yield
     finally:
         ended.set()
-        keeper.join()
-        current[0].send_signal(signal.SIGTERM)
+        watcher.join()
+        process.send_signal(signal.SIGTERM)
         try:
-            current[0].wait(_STOP_SECONDS)
+            process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            current[0].kill()
-            current[0].wait()
+            process.kill()
+            process.wait()
 
 
 async def _make_demo(dsn: str) -> str:
@@ -235,7 +243,7 @@ async def _make_demo(dsn: str) -> str:
 
 def _url(listening: socket.socket) -> str:
     host, port = listening.getsockname()[:2]
-    if host in ("0.0.0.0", "::"):  # noqa: S104 - the address to show, not to bind
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - for display, not to bind
         host = "localhost"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -250,6 +258,6 @@ def _announce(listening: socket.socket, token: str | None) -> None:
             f"  curl -H 'Authorization: Bearer {token}' '{url}/v3/contacts?limit=2&include_count=true'"
         )
     else:
-        click.echo("Make a token with    everlist token create")
+        click.echo("Create a token with  everlist token create")
     click.echo("Stop it with Ctrl-C.")
     sys.stdout.flush()

@@ -1,6 +1,6 @@
-"""Settings: one frozen value, read from the environment once, at the start of the program.
+"""Read the settings from the environment into one frozen value, once, when the program starts.
 
-The `EVERLIST_` variables and the flags of `everlist serve` are described in docs/operating.md.
+docs/operating.md describes the `EVERLIST_` variables and the options of `everlist serve`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
-_KEY_LENGTH = 32
 MAX_UPLOAD_BYTES = 2 * 1024 * 1024 * 1024
-
+_KEY_LENGTH = 32
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 
@@ -40,51 +39,51 @@ class Smtp:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a process of Everlist needs to know before it starts."""
+    """The settings of a process of Everlist."""
 
     data_dir: Path
     database_url: str | None = None
-    """A PostgreSQL DSN; None for the embedded server in the data directory."""
+    """A PostgreSQL DSN; None for the embedded PostgreSQL in the data directory."""
     secret_key: str = ""
-    """Signs cursors and keys the suppression hashes; kept outside the database."""
+    """Signs cursors, links and receipts, and keys the suppression hashes; never stored in the database."""
     pool_size: int = 10
-    """Connections of one web process."""
+    """Database connections of one web process."""
     statement_timeout_seconds: int = 30
     max_body_bytes: int = MAX_BODY_BYTES
     max_upload_bytes: int = MAX_UPLOAD_BYTES
-    """The body of an import; other bodies are limited by max_body_bytes."""
+    """The limit for the body of an import; max_body_bytes is the limit for other bodies."""
     vendor_import_limits: bool = False
-    """Cut imports at 40,000 rows or 4 MB, as the vendor does; the activity says so."""
+    """Cut imports at 40,000 rows or 4 MB, as the vendor does, and say so in the activity."""
     rate_limit: tuple[int, int | None] | None = None
-    """Requests of an account a second, and a day, in each web process; None without limit."""
+    """Requests per second, and per day, of an account in each web process; None for no limit."""
     public_url: str | None = None
-    """Where people reach the pages that mail leads to, without a slash at its end."""
+    """The address that links in mail begin with, without a slash at its end."""
     smtp: Smtp | None = None
-    """None keeps mail as files in the data directory."""
+    """The mail server; None keeps mail as files in the data directory."""
     confirmations_per_address: int = 3
-    """Mails that ask one address for a confirmation, within 24 hours."""
+    """Mails that ask an address for confirmation, within 24 hours."""
     sign_ups_per_visitor: int = 20
-    """Sign-ups that lead to a mail, of one visitor that the caller names, within an hour."""
+    """Sign-ups that lead to a mail, per visitor that the caller names and hour."""
     sign_ups_per_caller: int = 1000
-    """The same of one token and address, where no visitor is named."""
+    """Sign-ups that lead to a mail, per token, calling address and hour, if the caller names no visitor."""
     erase_ledger: Path | None = None
-    """The file outside the database that has a line for each erasure."""
+    """A file outside the database that gets a line for each erasure; None for no such file."""
     log_format: str = "json"
     """`json` or `console`."""
 
     @property
     def mail_folder(self) -> Path:
-        """Where mail is kept while there is no mail server."""
+        """The folder that keeps mail if there is no mail server."""
         return self.data_dir / "mail"
 
     @property
     def base_url(self) -> str:
-        """The public address, or where `everlist serve` listens unless told."""
+        """The public address, or else the default address of `everlist serve`."""
         return self.public_url or DEFAULT_URL
 
 
 def default_data_dir(environ: Mapping[str, str]) -> Path:
-    """Where data lives unless told: /var/lib/everlist for root, the XDG data folder for others."""
+    """Return the default data directory: /var/lib/everlist for root, the XDG data folder for other users."""
     if os.geteuid() == 0:
         return Path("/var/lib/everlist")
     home = environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
@@ -97,9 +96,9 @@ def load(
     data_dir: Path | None = None,
     database_url: str | None = None,
 ) -> Settings:
-    """Read the settings; the arguments, from flags, come before the environment.
+    """Read the settings; the arguments, which come from command line options, override the environment.
 
-    Raises StartError where a value has the wrong form or the data directory cannot be written.
+    Raises StartError if a value is wrong or the data directory cannot be written.
     """
     directory = data_dir or Path(environ.get("EVERLIST_DATA_DIR") or default_data_dir(environ))
     directory = directory.expanduser().absolute()
@@ -137,8 +136,22 @@ def load(
     )
 
 
+def environment(settings: Settings, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the environment of a child process that is to run with these settings.
+
+    Settings that options can override are replaced; the child inherits the others.
+    """
+    overrides = {
+        "EVERLIST_DATA_DIR": str(settings.data_dir),
+        "EVERLIST_DATABASE_URL": settings.database_url,
+        "EVERLIST_SECRET_KEY": settings.secret_key,
+        "EVERLIST_PUBLIC_URL": settings.public_url,
+    }
+    return {**environ, **{name: value for name, value in overrides.items() if value is not None}}
+
+
 def secret_key_here(environ: Mapping[str, str] = os.environ, *, data_dir: Path | None = None) -> str | None:
-    """The secret key of an installation on this machine, if there is one; none is made."""
+    """Return the secret key of the installation on this machine, or None; never create a key."""
     if given := _given_secret_key(environ):
         return given
     directory = data_dir or Path(environ.get("EVERLIST_DATA_DIR") or default_data_dir(environ))
@@ -151,34 +164,37 @@ def secret_key_here(environ: Mapping[str, str] = os.environ, *, data_dir: Path |
 def _given_secret_key(environ: Mapping[str, str]) -> str:
     key = environ.get("EVERLIST_SECRET_KEY", "").strip()
     if key and len(key) < _KEY_LENGTH:
-        message = f"EVERLIST_SECRET_KEY must have at least {_KEY_LENGTH} characters"
-        raise StartError(message)
+        raise StartError(
+            f"EVERLIST_SECRET_KEY must have at least {_KEY_LENGTH} characters: set a longer one, or unset it"
+        )
     return key
 
 
 def _kept_secret_key(directory: Path) -> str:
-    """The key kept in the data directory; made there, readable by its owner only, the first time."""
+    """Return the key in the data directory; the first time, create it there, readable by its owner only."""
     path = directory / "secret_key"
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        made = directory / f"secret_key.{os.getpid()}.{secrets.token_hex(4)}"
+        new = directory / f"secret_key.{os.getpid()}.{secrets.token_hex(4)}"
         if not path.exists():
-            made.touch(mode=0o600)
-            made.write_text(secrets.token_hex(32))
+            new.touch(mode=0o600)
+            new.write_text(secrets.token_hex(32))
             try:
-                os.link(made, path)  # fails if another process was first: then its key is the key
+                os.link(new, path)  # atomic: if another process was first, its key counts
             except FileExistsError:
                 pass
             finally:
-                made.unlink()
+                new.unlink()
         key = path.read_text().strip()
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        message = f"the data directory {directory} cannot be used: {reason}; choose another with --data-dir"
-        raise StartError(message) from error
+        raise StartError(
+            f"the data directory {directory} cannot be used: {reason}; choose another with --data-dir"
+        ) from error
     if len(key) < _KEY_LENGTH:
-        message = f"{path} does not hold a key of at least {_KEY_LENGTH} characters"
-        raise StartError(message)
+        raise StartError(
+            f"{path} does not hold a key of at least {_KEY_LENGTH} characters: restore it from a backup"
+        )
     return key
 
 
@@ -194,8 +210,9 @@ def _public_url(environ: Mapping[str, str]) -> str | None:
     else:
         fits = fits and not (parts.query or parts.fragment or parts.username or parts.password)
     if not fits or not re.fullmatch(r"[!-~]+", value):
-        message = f"EVERLIST_PUBLIC_URL must be an address such as https://mail.example.org, not {value!r}"
-        raise StartError(message)
+        raise StartError(
+            f"EVERLIST_PUBLIC_URL must be an address such as https://mail.example.org, not {value!r}"
+        )
     return value
 
 
@@ -204,20 +221,18 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def _smtp(environ: Mapping[str, str]) -> Smtp | None:
-    """The mail server; the messages never show the value, which may hold a password."""
+    """Parse EVERLIST_SMTP_URL; keep its value out of every message, because it may contain a password."""
     value = environ.get("EVERLIST_SMTP_URL", "").strip()
     if not value:
         return None
     server = _server(value)
     if server is None:
-        message = (
-            "EVERLIST_SMTP_URL must be smtp://, starttls:// or smtps:// with user:password@ or without,"
-            " a host and perhaps :port"
+        raise StartError(
+            "EVERLIST_SMTP_URL must have the form smtp://host, starttls://user:password@host or"
+            " smtps://user:password@host:port"
         )
-        raise StartError(message)
     if server.username is not None and server.security == "none" and server.host not in _LOOPBACK:
-        message = "EVERLIST_SMTP_URL would send its password in the clear: use starttls:// or smtps://"
-        raise StartError(message)
+        raise StartError("EVERLIST_SMTP_URL would send the password unencrypted: use starttls:// or smtps://")
     return server
 
 
@@ -250,8 +265,7 @@ def _integer(environ: Mapping[str, str], name: str, *, default: int, low: int, h
     value = environ.get(name) or str(default)
     if value.isdecimal() and low <= int(value) <= high:
         return int(value)
-    message = f"{name} must be a whole number from {low} to {high}, not {value!r}"
-    raise StartError(message)
+    raise StartError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
 
 
 _VENDOR_RATE_LIMIT = (4, 10_000)
@@ -263,19 +277,17 @@ def _rate_limit(environ: Mapping[str, str]) -> tuple[int, int | None] | None:
         return _VENDOR_RATE_LIMIT if value == "vendor" else None
     numbers = value.split(",")
     if len(numbers) <= 2 and all(
-        one.isascii() and one.isdecimal() and 0 < int(one) < 10**9 for one in numbers
+        number.isascii() and number.isdecimal() and 0 < int(number) < 10**9 for number in numbers
     ):
         return int(numbers[0]), int(numbers[1]) if len(numbers) == 2 else None
-    message = (
-        "EVERLIST_RATE_LIMIT must be off, vendor, requests a second such as 50,"
-        f" or those and requests a day such as 50,100000, not {value!r}"
+    raise StartError(
+        "EVERLIST_RATE_LIMIT must be off, vendor, a number of requests a second such as 50,"
+        f" or requests a second and a day such as 50,100000, not {value!r}"
     )
-    raise StartError(message)
 
 
 def _choice(environ: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
     value = environ.get(name) or choices[0]
     if value in choices:
         return value
-    message = f"{name} must be one of {', '.join(choices)}, not {value!r}"
-    raise StartError(message)
+    raise StartError(f"{name} must be one of {', '.join(choices)}, not {value!r}")

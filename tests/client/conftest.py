@@ -42,10 +42,7 @@ def application(
 ) -> Iterator[httpx2.AsyncBaseTransport]:
     """The application in this process, without a port."""
     app = create_app(settings, dsn, clock=session_clock)
-    lifespan = (
-        app.router.lifespan_context(app) if hasattr(app, "router") else app._router.lifespan_context(app)
-    )
-    with portal.wrap_async_context_manager(lifespan):
+    with portal.wrap_async_context_manager(app.router.lifespan_context(app)):
         yield httpx2.ASGITransport(app)
 
 

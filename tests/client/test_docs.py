@@ -76,9 +76,9 @@ def test_the_guide_names_every_error() -> None:
 def test_every_route_of_everlist_can_be_called() -> None:
     folder = ROOT / "src/everlist/client/_async"
     code = "\n".join(file.read_text(encoding="utf-8") for file in folder.glob("*.py"))
-    for route in (*v3.routes, *ext.routes):
+    for route in (*v3.edge.routes, *ext.edge.routes):
         path = re.sub(r"\{\w+\}", "{}", route.path)
-        if "POST" in route.methods and re.match(r"/(v3|everlist/v1)/activities/", path):
+        if route.method == "POST" and re.match(r"/(v3|everlist/v1)/activities/", path):
             path = path.rpartition("/activities/")[2].removesuffix("/cancel") + (
                 "/cancel" if "cancel" in path else ""
             )

@@ -74,7 +74,7 @@ class _Delta(msgspec.Struct, frozen=True):
     first_this_month: int
 
 
-class _FoldedMonth(msgspec.Struct, frozen=True):
+class _RolledUpMonth(msgspec.Struct, frozen=True):
     month: date
     change: int
     first_this_month: int
@@ -97,9 +97,9 @@ class _Tables(msgspec.Struct, frozen=True):
     tags: set[UUID]
     events: list[_Event]
     deltas: list[_Delta]
-    folded: int
-    """Active contacts after the deltas that are folded."""
-    folded_months: list[_FoldedMonth]
+    rolled_up: int
+    """Active contacts after the deltas that are rolled up."""
+    rolled_up_months: list[_RolledUpMonth]
     counters: list[_Kept]
     erased: set[UUID]
 
@@ -123,8 +123,8 @@ select jsonb_build_object(
         from consent_event e where e.account_id = $1),
     'deltas', (select coalesce(jsonb_agg(to_jsonb(d) order by delta_id), '[]')
         from active_delta d where d.account_id = $1),
-    'folded', (select coalesce(max(value), 0) from active_head h where h.account_id = $1),
-    'folded_months', (select coalesce(jsonb_agg(to_jsonb(m)), '[]') from active_month m where m.account_id = $1),
+    'rolled_up', (select coalesce(max(value), 0) from active_head h where h.account_id = $1),
+    'rolled_up_months', (select coalesce(jsonb_agg(to_jsonb(m)), '[]') from active_month m where m.account_id = $1),
     'erased', (select coalesce(jsonb_agg(contact_id), '[]') from erasure natural join mine
         where contact_id is not null),
     'counters', (select coalesce(jsonb_agg(to_jsonb(k)), '[]') from (
@@ -163,7 +163,7 @@ def _wrong_counters(tables: _Tables) -> Iterator[str]:
 
 
 def _wrong_active(tables: _Tables) -> Iterator[str]:
-    kept = tables.folded + sum(delta.change for delta in tables.deltas)
+    kept = tables.rolled_up + sum(delta.change for delta in tables.deltas)
     counted = sum(contact.active for contact in tables.contacts)
     if kept != counted:
         yield f"the active deltas add up to {kept}; {counted} contacts are active"
@@ -171,12 +171,12 @@ def _wrong_active(tables: _Tables) -> Iterator[str]:
 
 def _wrong_ledger(tables: _Tables) -> Iterator[str]:
     """Follow each contact's events: each begins where the last one ended, and the last tells the present."""
-    folded: dict[tuple[UUID, str], str | None] = {}
+    permissions: dict[tuple[UUID, str], str | None] = {}
     deleted: set[UUID] = set()
     for event in tables.events:
         which = f"event {event.event_id} ({event.channel}) of contact {event.contact_id}"
         before, after = event.permission_before, event.permission_after
-        last = folded.get((event.contact_id, event.channel))
+        last = permissions.get((event.contact_id, event.channel))
         if before != last:
             yield f"{which} begins at {before}; the one before it ended at {last}"
         if event.action in ("deleted", "restored"):
@@ -186,12 +186,12 @@ def _wrong_ledger(tables: _Tables) -> Iterator[str]:
         rises = after not in (None, "unsubscribed")
         if event.opted_out_by == "Contact" and rises and event.source != "Contact":
             yield f"{which} raises the person's opt-out to {after}, by {event.source}"
-        folded[event.contact_id, event.channel] = after
+        permissions[event.contact_id, event.channel] = after
     for contact in tables.contacts:
         for channel, permission in (("email", contact.permission), ("sms", contact.sms_permission)):
-            told = folded.get((contact.contact_id, channel))
-            if told != permission:
-                yield f"contact {contact.contact_id} has {channel} permission {permission}; the ledger says {told}"
+            recorded = permissions.get((contact.contact_id, channel))
+            if recorded != permission:
+                yield f"contact {contact.contact_id} has {channel} permission {permission}; the ledger says {recorded}"
         if (contact.contact_id in deleted) == contact.live:
             says = "deleted" if contact.contact_id in deleted else "not deleted"
             yield f"contact {contact.contact_id} was deleted at {contact.deleted_at}; the ledger says {says}"
@@ -217,9 +217,9 @@ def _strays(tables: _Tables) -> Iterator[str]:
 def _wrong_meter(tables: _Tables) -> Iterator[str]:
     """The distinct contacts of a month: those active as it began, and those that became so for the first time."""
     zone = ZoneInfo(tables.time_zone)
-    deltas: list[tuple[_Month, _Delta | _FoldedMonth]] = [
+    deltas: list[tuple[_Month, _Delta | _RolledUpMonth]] = [
         *((_month(delta.at, zone), delta) for delta in tables.deltas),
-        *(((one.month.year, one.month.month), one) for one in tables.folded_months),
+        *(((one.month.year, one.month.month), one) for one in tables.rolled_up_months),
     ]
     spans = {contact_id: _active_months(events, zone) for contact_id, events in _by_contact(tables).items()}
     for month in sorted({month for month, _ in deltas}):

@@ -29,7 +29,7 @@ COLOURS = (choice(10001, "Red"), choice(10002, "Green"), choice(10003, "Gone", N
 
 
 def refused(of: CustomField, value: str | None, choice_ids: list[str] | None = None) -> None:
-    with pytest.raises(Invalid, match="custom_fields: Field does not have a valid value"):
+    with pytest.raises(Invalid, match="custom_fields: Field: not a valid value"):
         checked_value(of, value, choice_ids)
 
 

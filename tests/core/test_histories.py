@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 from everlist.core import accounts, contacts, counters, custom_fields, lists, tags, usage
 from everlist.core.act import Act
 from everlist.core.consent import PERMISSIONS
+from everlist.core.consent.sms import SMS_PERMISSIONS
 from everlist.core.contacts import read
 from everlist.core.contacts.model import CustomFieldDraft, EmailDraft, SmsConsentDraft, SmsDraft
 from everlist.errors import Conflict, EverlistError, Invalid, NotFound
@@ -60,6 +61,7 @@ ADDRESSES = (
     *("carl@bücher.example", "Carl@XN--BCHER-kva.example"),
     *("dora@example.org", "emil@example.org"),
 )
+LIMITS = contacts.Limits("histories", per_source=1000, per_address=1000)
 ENOUGH = 3  # contacts; beyond them no address would be free to move to
 NUMBERS = ("12025550101", "12025550102", "12025550103")
 NOTHING = UUID("00000000-0000-7000-8000-000000000000")
@@ -102,7 +104,7 @@ def _wishes(*, permission: bool, tagged: bool) -> st.SearchStrategy[Wish]:
         first_name=st.sampled_from([None, "", "Ann", "Bob"]),
         company_name=st.sampled_from([None, "Acme"]),
         number=nothing | nothing | nothing | st.sampled_from(NUMBERS),
-        sms_permission=st.sampled_from(contacts.SMS_PERMISSIONS),
+        sms_permission=st.sampled_from(SMS_PERMISSIONS),
         lists=nothing | _INDICES,
         tags=(nothing | _INDICES) if tagged else nothing,
         values=nothing | st.dictionaries(_rarely(MISSING), st.sampled_from(["", "x", "y"]), max_size=2),
@@ -153,7 +155,13 @@ class Histories(RuleBasedStateMachine):
 
         async def operation(tx: Transaction) -> UUID:
             made = await contacts.create(
-                tx, self.account_id, draft, source=source, act=self._act("create"), installation=INSTALLATION
+                tx,
+                self.account_id,
+                draft,
+                source=source,
+                limits=LIMITS,
+                act=self._act("create"),
+                installation=INSTALLATION,
             )
             return made.contact_id
 
@@ -191,7 +199,13 @@ class Histories(RuleBasedStateMachine):
         async def operation(tx: Transaction) -> tuple[UUID, bool]:
             act = self._act("sign up")
             signed, created = await contacts.sign_up(
-                tx, self.account_id, draft, source=source, act=act, installation=INSTALLATION
+                tx,
+                self.account_id,
+                draft,
+                source=source,
+                limits=LIMITS,
+                act=act,
+                installation=INSTALLATION,
             )
             return signed.contact_id, created
 
@@ -218,10 +232,10 @@ class Histories(RuleBasedStateMachine):
         field=st.none() | _rarely(MISSING),
     )
     def time_passes(self, days: float, most: int, field: int | None) -> None:
-        """The worker folds some counters and some of the meter, and a custom field goes."""
+        """The worker rolls up some counters and some of the meter, and a custom field goes."""
         self.now += timedelta(days=days)
-        self._write(lambda tx: counters.fold(tx, self.account_id, most=most))
-        self._write(lambda tx: usage.fold(tx, self.account_id, most=most))
+        self._write(lambda tx: counters.roll_up(tx, self.account_id, most=most))
+        self._write(lambda tx: usage.roll_up(tx, self.account_id, most=most))
         if field is not None:
             field_id = self.fields[field]
             self._both(

@@ -6,7 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from everlist.core.contacts.drafts import parse
+from everlist.core.contacts.identity import SmsNumber, parse_sms_number
 from everlist.core.contacts.model import (
+    ContactDraft,
     NoteDraft,
     Phone,
     PhoneDraft,
@@ -195,6 +198,12 @@ def test_notes_of_one_moment_stay_in_their_order() -> None:
 # --- the SMS channel
 
 
+def parsed_number(text: str) -> SmsNumber:
+    number = parse_sms_number(text)
+    assert number is not None
+    return number
+
+
 def channel(
     before: SmsChannel | None,
     permission: str,
@@ -203,7 +212,7 @@ def channel(
     now: datetime = NOW,
 ) -> SmsChannel:
     draft = SmsDraft(number, (SmsConsentDraft(permission, "promotional_sms"),))
-    made, details = replaced_sms_channel(before, draft, source=source, now=now)
+    made, details = replaced_sms_channel(before, draft, parsed_number(number), source=source, now=now)
     assert details["source_sms_number"] == made.key == made.dial_code + made.sms_address
     return made
 
@@ -251,23 +260,25 @@ def test_what_is_not_sent_of_the_terms_stays() -> None:
     terms = SmsConsentDraft(
         "explicit", "promotional_sms", advertised_frequency=4, advertised_interval="monthly"
     )
-    before, _ = replaced_sms_channel(None, SmsDraft("13095550100", (terms,)), source="Account", now=EARLIER)
+    draft = SmsDraft("13095550100", (terms,))
+    before, _ = replaced_sms_channel(None, draft, parsed_number("13095550100"), source="Account", now=EARLIER)
     (consent,) = channel(before, "explicit").sms_channel_consents
     assert (consent.advertised_frequency, consent.advertised_interval) == ("4", "monthly")
 
 
 def test_a_suppressed_number_comes_opted_out_by_its_person() -> None:
     draft = SmsDraft("13095550100", (SmsConsentDraft("explicit", "promotional_sms"),))
-    made, _ = replaced_sms_channel(None, draft, source="Account", now=NOW, suppressed_at=EARLIER)
+    number = parsed_number("13095550100")
+    made, _ = replaced_sms_channel(None, draft, number, source="Account", now=NOW, suppressed_at=EARLIER)
     (consent,) = made.sms_channel_consents
     assert (consent.sms_consent_permission, consent.opt_out_source) == ("unsubscribed", "Contact")
     assert (consent.opt_in_date, consent.opt_out_date) == (None, EARLIER)
-    lifted, _ = replaced_sms_channel(None, draft, source="Contact", now=NOW, suppressed_at=EARLIER)
+    lifted, _ = replaced_sms_channel(None, draft, number, source="Contact", now=NOW, suppressed_at=EARLIER)
     assert lifted.sms_channel_consents[0].sms_consent_permission == "explicit"
 
 
 def test_what_is_no_number_or_no_consent_is_refused() -> None:
     consent = SmsConsentDraft("explicit", "promotional_sms")
-    for draft in (SmsDraft("5", (consent,)), SmsDraft("13095550100", ())):
+    for sms_draft in (SmsDraft("5", (consent,)), SmsDraft("13095550100", ())):
         with pytest.raises(Invalid, match="sms_channel"):
-            replaced_sms_channel(None, draft, source="Account", now=NOW)
+            parse(ContactDraft(sms_channel=sms_draft))

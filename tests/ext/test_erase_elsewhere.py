@@ -13,7 +13,7 @@ from everlist.core.act import Act
 from everlist.core.ids import new_id
 from everlist.core.privacy import erase as core_erase
 from everlist.db import Database
-from everlist.worker.run import Worker
+from everlist.worker.activities import Worker
 from tests.conftest import INSTALLATION, Api, Sql
 from tests.ext.people import erase, found
 from tests.v3.bulk import Work, person

@@ -27,7 +27,7 @@ from everlist.db import Database, Unavailable, open_database
 from everlist.errors import StartError
 from everlist.settings import Settings, load
 from everlist.worker import run as worker
-from everlist.worker.run import Worker
+from everlist.worker.activities import Worker
 from tests.conftest import SECRET_KEY, Api, Sql, _execute
 from tests.core.recount import recount
 from tests.ext.people import ADDRESS, ERASURES, SUPPRESSIONS, erase, erase_many, found, zenobia

@@ -19,7 +19,7 @@ from everlist.core.installation import installation_of
 from everlist.db import Database
 from everlist.mail import Postman
 from everlist.settings import Settings
-from everlist.worker.run import Worker
+from everlist.worker.activities import Worker
 from tests.conftest import Api, NewAccount, NewToken, Sql
 from tests.ext.histories import STEPS, Deps, History, Row, Step
 from tests.server import Server

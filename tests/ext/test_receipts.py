@@ -16,7 +16,7 @@ from joserfc import jws
 from joserfc.jwk import OKPKey
 
 from everlist.core.privacy import receipt
-from everlist.ext.erasures import checked_reason
+from everlist.core.privacy.erasures import checked_reason
 from tests.conftest import SECRET_KEY, Api
 from tests.ext.people import ERASURES, erase, erase_many, zenobia
 from tests.v3.bulk import Work, person
@@ -65,7 +65,7 @@ def test_a_receipt_says_what_was_removed_from_where(alice: Api) -> None:
         ("suppression", 1),
         ("suppression", 1),
     ]
-    assert "zenobia" not in receipt.told(told).lower()
+    assert "zenobia" not in receipt.described(told).lower()
 
 
 def test_receipts_stay_and_are_found_again(alice: Api, charlie: Api) -> None:
@@ -180,5 +180,5 @@ def test_a_reason_cannot_speak_as_the_receipt_does() -> None:
     except Exception:  # noqa: BLE001 - refusing it is as good
         return
     now = datetime.now(UTC)
-    lines = receipt.told(receipt.Receipt(uuid4(), uuid4(), now, reason, (), ())).splitlines()
+    lines = receipt.described(receipt.Receipt(uuid4(), uuid4(), now, reason, (), ())).splitlines()
     assert len(lines) == 4

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import dataclasses
 import io
 import socket
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
@@ -269,10 +269,19 @@ def test_a_list_that_is_not_there(alice: Api, charlie: Api) -> None:
         assert put_members(alice, list_id, file_of("a"), dry_run="true").status == 404
 
 
-def test_a_dry_run_too_many_is_refused_before_its_file_is_sent(
-    alice: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("everlist.ext.lists._previewing", asyncio.Semaphore(0))
+@pytest.fixture
+def busy_with_dry_runs(running: Server, portal: BlockingPortal) -> Iterator[None]:
+    """As many dry runs as the server does at one time."""
+    dry_runs, held = running.app.state.dry_runs, 0
+    while not dry_runs.locked():
+        portal.call(dry_runs.acquire)
+        held += 1
+    yield
+    for _ in range(held):
+        portal.call(dry_runs.release)
+
+
+def test_a_dry_run_too_many_is_refused_before_its_file_is_sent(alice: Api, busy_with_dry_runs: None) -> None:
     url = urlsplit(alice.url)
     head = (
         f"PUT /everlist/v1/contact_lists/{new_list(alice)}/members?dry_run=true HTTP/1.1\r\nHost: x\r\n"

@@ -446,7 +446,7 @@ def _number_gone(api: Api, work: Work) -> tuple[str, Any]:
 def test_an_undo_that_would_bring_a_number_that_is_taken_reports_its_contact(
     alice: Api, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("everlist.worker.run.CONFLICTS", 1)
+    monkeypatch.setattr("everlist.worker.activities.MAX_CONFLICTS", 1)
     _, undo = _number_gone(alice, work)
     post_contact(alice, email_address=email("b@example.org"), sms_channel=sms(NUMBER))
     undone(alice, work, undo)

@@ -1,4 +1,4 @@
-"""The meter: current, peak, distinct and days of a month, whatever is folded and whatever runs beside it."""
+"""The meter: current, peak, distinct and days of a month, whatever is rolled up and whatever runs beside it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from everlist.core import accounts, usage
 from everlist.core.ids import new_id
 from everlist.db import Database
-from everlist.worker import run as worker
+from everlist.worker import upkeep
 from tests.conftest import Api, Clock, NewToken, Sql
 from tests.core.recount import recount
-from tests.ext.meter import PATH, Fold, month, move_to_the_tenth
+from tests.ext.meter import PATH, RollUp, month, move_to_the_tenth
 from tests.server import Server
 from tests.v3.bulk import Work, person, queued
 from tests.v3.helpers import email, new_list, post_contact, put_contact, refused
@@ -52,7 +52,7 @@ def test_the_meter_tells_the_peak_and_what_made_it(alice: Api, sql: Sql) -> None
     assert told["days"] == [{"date": str(today), "high": 3, "low": 0, "close": 2}]
 
 
-def test_an_activity_is_the_cause_of_the_peak_that_it_makes(alice: Api, work: Work, fold: Fold) -> None:
+def test_an_activity_is_the_cause_of_the_peak_that_it_makes(alice: Api, work: Work, roll_up: RollUp) -> None:
     person(alice, "ann")
     activity_id = queued(
         alice,
@@ -66,34 +66,34 @@ def test_an_activity_is_the_cause_of_the_peak_that_it_makes(alice: Api, work: Wo
         assert told["peak"] == 3
         assert told["peak_cause"]["activity_id"] == activity_id
         assert told["peak_cause"]["operation"] == "POST /v3/activities/contacts_json_import"
-        fold()
+        roll_up()
 
 
-def test_folding_changes_nothing_that_is_told(alice: Api, fold: Fold, sql: Sql, clock: Clock) -> None:
+def test_rolling_up_changes_nothing_that_is_read(alice: Api, roll_up: RollUp, sql: Sql, clock: Clock) -> None:
     move_to_the_tenth(clock)
     ids = [person(alice, f"p{number}") for number in range(4)]
     alice.delete(f"/contacts/{ids[0]}")
-    assert fold() == 5
+    assert roll_up() == 5
     assert sql("select count(*) from active_delta where account_id = $1", alice.account_id)[0][0] == 0
     clock.move(days=1)
     put_contact(alice, ids[1], email_address=email("p1@example.org", "unsubscribed"))
     person(alice, "p5")
     before = month(alice)
-    assert fold() == 2
+    assert roll_up() == 2
     assert month(alice) == before
-    assert fold() == 0
+    assert roll_up() == 0
     assert [(day["high"], day["close"]) for day in before["days"]][-2:] == [(4, 3), (3, 3)]
 
 
 def test_the_history_of_last_month_stays_when_everybody_has_gone(
-    alice: Api, fold: Fold, clock: Clock
+    alice: Api, roll_up: RollUp, clock: Clock
 ) -> None:
     ids = [person(alice, f"p{number}") for number in range(3)]
     then = month(alice)
     clock.move(days=40)
     for one in ids:
         alice.delete(f"/contacts/{one}")
-    fold()
+    roll_up()
     last = month(alice, then["month"])
     assert (last["peak"], last["peak_at"], last["distinct"]) == (3, then["peak_at"], 3)
     assert last["days"][-1]["close"] == 3
@@ -104,9 +104,9 @@ def test_the_history_of_last_month_stays_when_everybody_has_gone(
     assert now["peak_at"].endswith("-01T00:00:00Z")
 
 
-def test_a_month_without_a_change_has_what_it_began_with(alice: Api, fold: Fold, clock: Clock) -> None:
+def test_a_month_without_a_change_has_what_it_began_with(alice: Api, roll_up: RollUp, clock: Clock) -> None:
     person(alice, "ann")
-    fold()
+    roll_up()
     clock.move(days=75)
     told = month(alice)
     assert (told["peak"], told["distinct"], told["current"]) == (1, 1, 1)
@@ -150,9 +150,9 @@ def test_a_contact_deleted_and_brought_back_in_a_month_counts_once(alice: Api, c
     assert month(alice)["distinct"] == 1
 
 
-def test_the_worker_folds(alice: Api, database: Database, portal: BlockingPortal, sql: Sql) -> None:
+def test_the_worker_rolls_up(alice: Api, database: Database, portal: BlockingPortal, sql: Sql) -> None:
     person(alice, "ann")
-    while portal.call(worker.fold_all, database):
+    while portal.call(upkeep.roll_up_all, database):
         pass
     assert sql("select count(*) from active_delta where account_id = $1", alice.account_id)[0][0] == 0
     assert month(alice)["current"] == 1
@@ -161,8 +161,8 @@ def test_the_worker_folds(alice: Api, database: Database, portal: BlockingPortal
 # Under concurrency
 
 
-def test_every_change_counts_once_while_many_write_and_fold(
-    alice: Api, fold: Fold, running: Server, new_token: NewToken, alices_account: accounts.Account
+def test_every_change_counts_once_while_many_write_and_roll_up(
+    alice: Api, roll_up: RollUp, running: Server, new_token: NewToken, alices_account: accounts.Account
 ) -> None:
     def writer(number: int) -> None:
         api = Api(running.url, new_token(alices_account, "contact_data"), alices_account)
@@ -175,20 +175,20 @@ def test_every_change_counts_once_while_many_write_and_fold(
     highest = 0
     with ThreadPoolExecutor(5) as pool:
         writers = [pool.submit(writer, number) for number in range(4)]
-        folding = pool.submit(lambda: [fold() for _ in range(40)])
+        rolling_up = pool.submit(lambda: [roll_up() for _ in range(40)])
         while not all(one.done() for one in writers):
             told = month(alice)
             assert told["current"] == told["days"][-1]["close"]
             assert told["days"][-1]["high"] >= told["current"]
             highest = max(highest, told["current"])
-        for one in (*writers, folding):
+        for one in (*writers, rolling_up):
             one.result()
     for _ in range(2):
         told = month(alice)
         assert told["current"] == told["days"][-1]["close"] == 4 * 8
         assert told["distinct"] == 4 * 12
         assert 4 * 12 >= told["peak"] >= max(highest, 4 * 8)
-        fold()
+        roll_up()
 
 
 class Deltas:
@@ -238,8 +238,8 @@ def read(
     return portal.call(lambda: usage.of_month(database, account_id, first, now=now))
 
 
-def folded(database: Database, portal: BlockingPortal, account_id: UUID, most: int = 50_000) -> int:
-    return portal.call(lambda: database.write(lambda tx: usage.fold(tx, account_id, most=most)))
+def rolled_up(database: Database, portal: BlockingPortal, account_id: UUID, most: int = 50_000) -> int:
+    return portal.call(lambda: database.write(lambda tx: usage.roll_up(tx, account_id, most=most)))
 
 
 def test_a_change_that_becomes_visible_after_a_later_one_counts_once_and_on_the_day_that_has_come(
@@ -258,16 +258,16 @@ def test_a_change_that_becomes_visible_after_a_later_one_counts_once_and_on_the_
         await deltas.append(slow, january, 5, "slow", fresh=5)
         await deltas.append(quick, february, 2, "quick", fresh=2)
         await quick_transaction.commit()
-        assert await database.write(lambda tx: usage.fold(tx, account_id)) == 1
+        assert await database.write(lambda tx: usage.roll_up(tx, account_id)) == 1
         await slow_transaction.commit()
-        unfolded = await usage.of_month(database, account_id, date(2030, 2, 1), now=february)
-        assert await database.write(lambda tx: usage.fold(tx, account_id)) == 1
+        waiting = await usage.of_month(database, account_id, date(2030, 2, 1), now=february)
+        assert await database.write(lambda tx: usage.roll_up(tx, account_id)) == 1
         await slow.close()
         await quick.close()
-        return unfolded, await usage.of_month(database, account_id, date(2030, 2, 1), now=february)
+        return waiting, await usage.of_month(database, account_id, date(2030, 2, 1), now=february)
 
-    unfolded, after = portal.call(play)
-    assert unfolded == after
+    waiting, after = portal.call(play)
+    assert waiting == after
     assert (after.current, after.peak, after.distinct) == (7, 7, 7)
     assert after.peak_cause == usage.Cause("slow")
     assert after.days == [usage.Day(date(2030, 2, 1), 7, 0, 7)]
@@ -275,7 +275,7 @@ def test_a_change_that_becomes_visible_after_a_later_one_counts_once_and_on_the_
     assert (before.peak, before.distinct) == (0, 5)  # the distinct go by the ledger's time
 
 
-def test_two_folds_at_once_do_not_get_in_each_others_way(
+def test_two_roll_ups_at_once_do_not_get_in_each_others_way(
     dsn: str, database: Database, portal: BlockingPortal, account: Callable[[str], UUID]
 ) -> None:
     account_id = account("UTC")
@@ -292,12 +292,12 @@ def test_two_folds_at_once_do_not_get_in_each_others_way(
         await connection.close()
         return list(
             await asyncio.gather(
-                *(database.write(lambda tx: usage.fold(tx, account_id, most=90)) for _ in range(20))
+                *(database.write(lambda tx: usage.roll_up(tx, account_id, most=90)) for _ in range(20))
             )
         )
 
     moved = sum(portal.call(play))
-    while more := folded(database, portal, account_id):
+    while more := rolled_up(database, portal, account_id):
         moved += more
     assert moved == 900
     assert read(database, portal, account_id, date(2030, 1, 1), now).current == 300
@@ -328,7 +328,7 @@ def test_what_one_transaction_takes_away_and_adds_at_one_moment_makes_no_peak(
         told = read(database, portal, account_id, date(2030, 1, 1), now)
         assert (told.peak, told.peak_cause) == (100, usage.Cause("import"))
         assert told.days[-1] == usage.Day(date(2030, 1, 5), 100, 0, 100)
-        while folded(database, portal, account_id, most):
+        while rolled_up(database, portal, account_id, most):
             pass
 
 
@@ -371,7 +371,7 @@ def test_days_and_months_begin_at_midnight_in_the_zone_of_the_account(
             sum(one <= day for one in local) for day in sorted(set(local)) if day >= first
         ]
         assert told.distinct == told.peak == len(moments)
-        folded(database, portal, account_id)
+        rolled_up(database, portal, account_id)
 
 
 # Against a model
@@ -387,15 +387,15 @@ Steps = st.lists(st.tuples(st.integers(0, 40 * 24), st.integers(-3, 4)), min_siz
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=Steps, folds=st.sets(st.integers(0, 25)), most=st.sampled_from([1, 3, 50_000]))
-@example(steps=[(0, 4), (1, -1), (800, 1), (2, 1)], folds={1, 3}, most=1)
-def test_whatever_is_folded_when_the_meter_is_what_the_running_sum_says(
+@given(steps=Steps, rolls_up=st.sets(st.integers(0, 25)), most=st.sampled_from([1, 3, 50_000]))
+@example(steps=[(0, 4), (1, -1), (800, 1), (2, 1)], rolls_up={1, 3}, most=1)
+def test_whatever_is_rolled_up_when_the_meter_is_what_the_running_sum_says(
     dsn: str,
     database: Database,
     portal: BlockingPortal,
     account: Callable[[str], UUID],
     steps: list[tuple[int, int]],
-    folds: set[int],
+    rolls_up: set[int],
     most: int,
 ) -> None:
     """Times may go back, as those of several machines do: a change is never before the one that it follows."""
@@ -410,8 +410,8 @@ def test_whatever_is_folded_when_the_meter_is_what_the_running_sum_says(
             await deltas.append(
                 connection, start + timedelta(hours=hours), change, f"step {number}", max(change, 0)
             )
-            if number in folds:
-                await database.write(lambda tx: usage.fold(tx, account_id, most=most))
+            if number in rolls_up:
+                await database.write(lambda tx: usage.roll_up(tx, account_id, most=most))
         await connection.close()
 
     portal.call(play)
@@ -452,7 +452,7 @@ def test_whatever_is_folded_when_the_meter_is_what_the_running_sum_says(
 
 
 def test_the_distinct_contacts_equal_a_recount_of_the_ledger_across_months(
-    alice: Api, sql: Sql, clock: Clock, fold: Fold
+    alice: Api, sql: Sql, clock: Clock, roll_up: RollUp
 ) -> None:
     ids = [person(alice, f"p{number}") for number in range(4)]
     for turn in range(5):
@@ -460,11 +460,11 @@ def test_the_distinct_contacts_equal_a_recount_of_the_ledger_across_months(
         one = ids[turn % 4]
         alice.delete(f"/contacts/{one}")
         if turn % 2:
-            fold()
+            roll_up()
         put_contact(alice, one, email_address=email(f"p{turn % 4}@example.org"))
         post_contact(
             alice, create_source="Contact", email_address=email(f"q{turn}@example.org", "unsubscribed")
         )
         recount(sql, alice.account_id)
-    fold()
+    roll_up()
     recount(sql, alice.account_id)

@@ -15,7 +15,7 @@ from everlist.core import accounts, usage
 from everlist.db import Database
 from tests.conftest import Api, Clock, NewToken, Sql
 from tests.core.recount import recount
-from tests.ext.meter import Fold, month
+from tests.ext.meter import RollUp, month
 from tests.server import Server
 from tests.v3.bulk import person
 from tests.v3.helpers import put_contact
@@ -47,9 +47,9 @@ def days_of(told: Any) -> dict[int, tuple[int, int, int]]:
     return {int(day["date"][-2:]): (day["high"], day["low"], day["close"]) for day in told["days"]}
 
 
-@pytest.mark.parametrize("folds", [False, True])
+@pytest.mark.parametrize("rolls_up", [False, True])
 def test_a_day_that_had_begun_goes_on_where_the_new_zone_has_yet_to_reach_it(
-    alice: Api, lives_in: Callable[[str], None], clock: Clock, fold: Fold, *, folds: bool
+    alice: Api, lives_in: Callable[[str], None], clock: Clock, roll_up: RollUp, *, rolls_up: bool
 ) -> None:
     lives_in("Pacific/Auckland")
     at_hour(clock, "Pacific/Auckland", 9, 20)
@@ -57,8 +57,8 @@ def test_a_day_that_had_begun_goes_on_where_the_new_zone_has_yet_to_reach_it(
     at_hour(clock, "Pacific/Auckland", 10, 1)
     person(alice, "ben")
     alice.delete(f"/contacts/{person(alice, 'cat')}")
-    if folds:
-        fold()
+    if rolls_up:
+        roll_up()
     before = month(alice)
     lives_in("America/Los_Angeles")  # where it is the ninth
     after = month(alice)
@@ -76,11 +76,11 @@ def test_a_day_that_had_begun_goes_on_where_the_new_zone_has_yet_to_reach_it(
         told = month(alice)
         assert (days_of(told)[10], days_of(told)[11]) == ((4, 1, 4), (5, 4, 5))
         assert (told["peak"], told["current"], told["distinct"]) == (5, 5, 6)
-        fold()
+        roll_up()
 
 
 def test_past_days_stay_as_they_were_measured_where_the_new_zone_is_ahead(
-    alice: Api, lives_in: Callable[[str], None], clock: Clock, fold: Fold
+    alice: Api, lives_in: Callable[[str], None], clock: Clock, roll_up: RollUp
 ) -> None:
     lives_in("America/Los_Angeles")
     at_hour(clock, "America/Los_Angeles", 10, 20)
@@ -91,7 +91,7 @@ def test_past_days_stay_as_they_were_measured_where_the_new_zone_is_ahead(
         told = month(alice)
         assert (days_of(told)[10], days_of(told)[11]) == ((1, 0, 1), (1, 0, 0))
         assert (told["peak"], told["distinct"]) == (1, 1)
-        fold()
+        roll_up()
 
 
 def test_a_month_that_had_begun_goes_on_too(
@@ -114,7 +114,7 @@ def test_a_month_that_had_begun_goes_on_too(
 
 
 def test_the_distinct_contacts_are_those_of_the_ledger_in_whatever_zone(
-    alice: Api, lives_in: Callable[[str], None], clock: Clock, fold: Fold, sql: Sql
+    alice: Api, lives_in: Callable[[str], None], clock: Clock, roll_up: RollUp, sql: Sql
 ) -> None:
     """Contacts come and go every few hours around the beginning of a month, and the zone changes amid them."""
     zones = ("Pacific/Auckland", "America/Los_Angeles", "UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago")
@@ -128,21 +128,21 @@ def test_the_distinct_contacts_are_those_of_the_ledger_in_whatever_zone(
             if gone:
                 put_contact(alice, one, update_source="Account", first_name="back")
         if step % 5 == 2:
-            fold()
+            roll_up()
         if step % 4 == 3:
             lives_in(zones[step // 4 % len(zones)])
             recount(sql, alice.account_id)
         clock.move(hours=2)
 
 
-def test_the_zone_changes_once_whoever_folds_has_ended(
+def test_the_zone_changes_once_whoever_rolls_up_has_ended(
     alice: Api, lives_in: Callable[[str], None], database: Database, portal: BlockingPortal, sql: Sql
 ) -> None:
     person(alice, "ann")
 
     async def change_amid() -> None:
         async with database.transaction() as tx:
-            await usage.fold(tx, alice.account_id)
+            await usage.roll_up(tx, alice.account_id)
             changing = asyncio.create_task(asyncio.to_thread(lives_in, "Pacific/Auckland"))
             waiting = "select exists (select from pg_locks where locktype = 'advisory' and not granted)"
             while not changing.done() and not await database.value(waiting):

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from everlist.core.consent.sms import SmsConsent
 from everlist.core.contacts import drafts
 from everlist.core.contacts.identity import parse_email
 from everlist.core.contacts.model import (
@@ -20,13 +21,13 @@ from everlist.core.contacts.model import (
     Phone,
     PhoneDraft,
     SmsChannel,
-    SmsConsent,
     StreetAddress,
     StreetAddressDraft,
 )
 from everlist.core.contacts.subresources import replaced_phones, replaced_street_addresses
 from everlist.core.custom_fields import Choice, CustomField, checked_value
 from everlist.core.imports.columns import Columns, Rejected, Staged, copy_text
+from everlist.core.imports.encodings import NotCsv
 from everlist.errors import Invalid
 
 NO_ID = UUID(int=0)
@@ -269,7 +270,7 @@ def test_unknown_and_repeated_columns_are_named():
 
 
 def test_a_file_needs_a_column_that_says_who():
-    with pytest.raises(Invalid, match="^the file has no email or sms_number column$"):
+    with pytest.raises(NotCsv, match="^the file has no email or sms_number column$"):
         Columns.of_header(["first_name", "phone"], FIELDS)
     Columns.of_header(["SMS Number"], FIELDS)
 
@@ -344,7 +345,7 @@ def test_birthdays(month: str, day: str, both: str, expected: tuple[int, int]):
 def test_birthdays_are_those_that_the_contacts_take(month: int, day: int):
     made = stage("email|birthday_month|birthday_day", ["a@x.org", str(month), str(day)])
     try:
-        drafts.check(ContactDraft(birthday_month=month, birthday_day=day))
+        drafts.parse(ContactDraft(birthday_month=month, birthday_day=day))
     except Invalid:
         assert isinstance(made, Rejected)
     else:
@@ -494,7 +495,7 @@ def test_a_row_is_what_the_contacts_would_make_of_it(texts: list[str]):
         street_addresses=(parts,) if street or city or country or state else (),
     )
     try:
-        drafts.check(draft)
+        drafts.parse(draft)
         checked_value(LEVEL, custom, None)
         if any("\0" in text or re.search("[\ud800-\udfff]", text) for text in texts):
             raise Invalid("unstorable")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from everlist.core import accounts, contacts, links, lists
 from everlist.core.act import Act
 from everlist.core.consent import MAILABLE, PERMISSIONS
-from everlist.core.contacts import Contact, ContactDraft, confirmations
+from everlist.core.contacts import Contact, ContactDraft
 from everlist.core.contacts.model import EmailDraft
 from everlist.db import Database, Transaction
 from everlist.errors import Conflict, Invalid
@@ -23,7 +23,7 @@ from tests.conftest import INSTALLATION, Sql
 from tests.core.recount import recount
 
 ADDRESSES = ("ann@example.org", "bob@example.org")
-LIMITS = confirmations.Limits("histories", 1000, 1000)
+LIMITS = contacts.Limits("histories", per_source=1000, per_address=1000)
 _addresses = st.sampled_from(ADDRESSES)
 _permissions = st.sampled_from((None, *PERMISSIONS, "explicit", "explicit", "unsubscribed"))
 _sources = st.sampled_from(("Contact", "Account", "Account"))
@@ -80,7 +80,7 @@ class History:
 
     async def sign_up(self, address: str) -> None:
         draft = ContactDraft(email=EmailDraft(address), list_ids=(self.list_id,))
-        made, created = await confirmations.sign_up(
+        made, created = await contacts.sign_up(
             self.tx,
             self.account_id,
             draft,
@@ -96,7 +96,7 @@ class History:
 
     async def create(self, address: str, permission: str | None, source: str) -> None:
         draft = ContactDraft(email=EmailDraft(address, permission))
-        made = await confirmations.create(
+        made = await contacts.create(
             self.tx,
             self.account_id,
             draft,
@@ -145,7 +145,7 @@ class History:
             return
         token = links.read_token(asked[0])
         assert token is not None
-        _, answered = await confirmations.confirm(self.tx, *token, act=self.act, installation=INSTALLATION)
+        _, answered = await contacts.confirm(self.tx, *token, act=self.act, installation=INSTALLATION)
         contact = await contacts.get(self.tx, self.account_id, asked[1])
         if answered:
             assert (contact.permission, contact.deleted_at) == ("explicit", None)
@@ -156,19 +156,19 @@ class History:
             return
         token = links.read_token(asked[0])
         assert token is not None
-        told, answered = await confirmations.refuse(self.tx, *token, act=self.act, installation=INSTALLATION)
+        told, answered = await contacts.refuse(self.tx, *token, act=self.act, installation=INSTALLATION)
         contact = await contacts.get(self.tx, self.account_id, asked[1])
         if answered and told.kind == "sign_up" and contact.permission == "unsubscribed":
             self.told(contact.email or "", "unsubscribed")
 
     async def unsubscribe(self, number: int) -> None:
         if (contact := await self.contact(number)) is not None:
-            await confirmations.unsubscribe(self.tx, self.account_id, contact.contact_id, act=self.act)
+            await contacts.unsubscribe(self.tx, self.account_id, contact.contact_id, act=self.act)
             self.told(contact.email or "", "unsubscribed")
 
     async def resubscribe(self, number: int) -> None:
         if (contact := await self.contact(number)) is not None:
-            await confirmations.request_resubscribe(
+            await contacts.request_resubscribe(
                 self.tx,
                 self.account_id,
                 contact.contact_id,

@@ -25,7 +25,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from everlist.core import accounts, contacts, outbox
 from everlist.core.act import Act
-from everlist.core.contacts import confirmations
 from everlist.core.contacts.model import EmailDraft
 from everlist.db import Database, Transaction
 from everlist.mail import compose, postman
@@ -260,11 +259,11 @@ def test_a_request_that_is_rolled_back_sends_nothing(
 ) -> None:
     draft = contacts.ContactDraft(email=EmailDraft(ADDRESS), list_ids=(uuid.UUID(a_list),))
     act = Act("test", datetime.now(UTC))
-    limits = confirmations.Limits("x", 10, 3)
+    limits = contacts.Limits("x", per_source=10, per_address=3)
 
     async def fails() -> None:
         async with database.transaction() as tx:
-            await confirmations.sign_up(
+            await contacts.sign_up(
                 tx,
                 alice.account_id,
                 draft,

@@ -120,7 +120,7 @@ def test_activities_that_wait_keep_their_order(
 def test_an_import_that_was_under_way_goes_on_where_it_was(
     empty_database: str, portal: BlockingPortal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its rows are read again, in one strand: an earlier version had one place for all chunks."""
+    """Its rows are read again, in one partition: an earlier version had one position for all chunks."""
     before = [one for one in migrations() if one[0] < 13]
     monkeypatch.setattr(runner, "migrations", lambda: iter(before))
     portal.call(migrate, empty_database)

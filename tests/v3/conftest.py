@@ -11,7 +11,7 @@ from anyio.from_thread import BlockingPortal
 
 from everlist.core.imports import upload
 from everlist.db import Database
-from everlist.worker.run import Worker
+from everlist.worker.activities import Worker
 from tests.conftest import INSTALLATION, Api, Sql
 from tests.core.recount import recount
 from tests.v3.helpers import Behind

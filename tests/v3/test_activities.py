@@ -11,11 +11,12 @@ from uuid import UUID
 import pytest
 from anyio.from_thread import BlockingPortal
 
-from everlist.core import activities, bulk
+from everlist.core import activities, bulk, kinds
 from everlist.core.act import Act
+from everlist.core.kinds import Kind
 from everlist.db import Database
 from everlist.errors import Conflict, NotFound
-from everlist.worker.run import Worker
+from everlist.worker.activities import Worker
 from tests.conftest import INSTALLATION, Api, Clock, Sql
 from tests.v3.bulk import Work, activity, counted, ended, lists_of, many, person, queued, ran
 from tests.v3.helpers import NOBODY, Behind, get_contact, moment, new_field, new_list, new_tag, refused
@@ -260,7 +261,7 @@ def test_an_upload_is_queued_when_it_ends_not_when_it_begins(
 
     def run_a_chunk(activity_id: str) -> None:
         stop = asyncio.Event()
-        original = bulk.KINDS["contact_delete"]
+        original = kinds.KINDS["contact_delete"].run
 
         async def then_stop(job: activities.Job) -> activities.Progress:
             if str(job.activity.activity_id) == activity_id:
@@ -268,7 +269,7 @@ def test_an_upload_is_queued_when_it_ends_not_when_it_begins(
             return await original(job)
 
         with monkeypatch.context() as patch:
-            patch.setitem(bulk.KINDS, "contact_delete", then_stop)
+            patch.setitem(kinds.KINDS, "contact_delete", Kind(run=then_stop))
             assert portal.call(Worker(database, INSTALLATION, stop).run_one)
 
     uploading = Api(alice.url, alice.token)
@@ -404,7 +405,7 @@ def test_cancel_one_that_runs(
     contact_ids = [person(alice, f"p{number}") for number in range(5)]
     monkeypatch.setattr(bulk, "CHUNK", 2)
     activity_id = queued(alice, "contact_delete", contact_ids=contact_ids)
-    original = bulk.KINDS["contact_delete"]
+    original = kinds.KINDS["contact_delete"].run
     calls = 0
 
     async def then_cancel(job: activities.Job) -> activities.Progress:
@@ -419,7 +420,7 @@ def test_cancel_one_that_runs(
             )
         return await original(job)
 
-    monkeypatch.setitem(bulk.KINDS, "contact_delete", then_cancel)
+    monkeypatch.setitem(kinds.KINDS, "contact_delete", Kind(run=then_cancel))
     after = queued(alice, "contact_delete", contact_ids=[NOBODY])
     work()
     found = ended(alice, activity_id, "cancelled")
@@ -493,8 +494,8 @@ def test_a_kind_that_breaks_again_and_again_fails_and_the_queue_goes_on(
         await job.tx.execute("select 1/0")
         raise AssertionError
 
-    monkeypatch.setattr("everlist.worker.run.ATTEMPTS", 2)
-    monkeypatch.setitem(bulk.KINDS, "contact_delete", broken)
+    monkeypatch.setattr("everlist.worker.activities.MAX_ATTEMPTS", 2)
+    monkeypatch.setitem(kinds.KINDS, "contact_delete", Kind(run=broken))
     first = queued(alice, "contact_delete", contact_ids=[NOBODY])
     second = queued(alice, "contacts_taggings_add", source={"contact_ids": many(1)}, tag_ids=[new_tag(alice)])
     work()
@@ -507,7 +508,7 @@ def test_errors_are_at_most_a_hundred(alice: Api, work: Work, monkeypatch: pytes
     async def wordy(_job: activities.Job) -> activities.Progress:
         return activities.Progress({}, done=True, errors=[f"error {number}" for number in range(150)])
 
-    monkeypatch.setitem(bulk.KINDS, "contact_delete", wordy)
+    monkeypatch.setitem(kinds.KINDS, "contact_delete", Kind(run=wordy))
     done = ran(alice, work, "contact_delete", contact_ids=[NOBODY])
     assert done["activity_errors"] == [f"error {number}" for number in range(100)]
 

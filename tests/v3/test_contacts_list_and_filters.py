@@ -503,10 +503,10 @@ def test_sequence_ids_are_required_and_at_most_500(alice: Api) -> None:
     refused(alice.get("/contacts/contact_id_xrefs", sequence_ids=",".join(numbers)), 400, "sequence_ids")
 
 
-# --- counters that are folded are the same counters
+# --- counters that are rolled up are the same counters
 
 
-def test_counts_do_not_depend_on_folding(alice: Api, people: dict[str, str], sql: Sql) -> None:
+def test_counts_do_not_depend_on_rolling_up(alice: Api, people: dict[str, str], sql: Sql) -> None:
     list_id = new_list(alice)
     put_contact(alice, people["explicit"], list_memberships=[list_id])
     before = alice.get("/contacts/counts").json

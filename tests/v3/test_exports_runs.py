@@ -21,6 +21,7 @@ from everlist.core.ids import new_id
 from everlist.db import Database, open_database
 from everlist.settings import Settings
 from everlist.worker import run as worker
+from everlist.worker import upkeep
 from tests.conftest import Api, Clock, Sql
 from tests.server import Server
 from tests.v3.bulk import Work, ended, person
@@ -276,9 +277,9 @@ def test_the_worker_exports_and_sweeps(own_database: str, settings: Settings, po
             table = parsed(api.get(f"/contact_exports/{activity_id}"))
             assert table.column("Email address") == ["ann@example.org"]
             sweep_at = datetime.now(UTC) + timedelta(days=11, minutes=1)
-            portal.call(lambda: worker.sweep_all(database, now=sweep_at - timedelta(minutes=2)))
+            portal.call(lambda: upkeep.sweep_all(database, now=sweep_at - timedelta(minutes=2)))
             assert api.get(f"/contact_exports/{activity_id}").status == 200
-            portal.call(lambda: worker.sweep_all(database, now=sweep_at))
+            portal.call(lambda: upkeep.sweep_all(database, now=sweep_at))
             refused(api.get(f"/contact_exports/{activity_id}"), 404, "the export expired")
         finally:
             api.http.close()

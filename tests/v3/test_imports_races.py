@@ -15,7 +15,7 @@ from everlist.core.act import Act
 from everlist.core.contacts.model import ContactDraft, EmailDraft
 from everlist.core.imports import job, merge
 from everlist.db import Database
-from everlist.worker.run import Worker
+from everlist.worker.activities import Worker
 from tests.conftest import INSTALLATION, Api, Sql
 from tests.core.recount import recount
 from tests.ext.people import erase

@@ -14,7 +14,7 @@ from everlist.core import activities, contacts
 from everlist.core.act import Act
 from everlist.core.imports import job
 from everlist.db import Database
-from everlist.worker.run import Worker
+from everlist.worker.activities import Worker
 from tests.conftest import INSTALLATION, Api, Clock, Sql
 from tests.core.recount import recount
 from tests.v3.bulk import Work, counted, ended, images, lists_of, person

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 from anyio.from_thread import BlockingPortal
 
 from everlist.core import activities, bulk
+from everlist.core.kinds import KINDS, Kind
 from everlist.db import Database, Unavailable
-from everlist.worker.run import Worker
+from everlist.worker.activities import Worker
 from tests.conftest import INSTALLATION, Api, Sql
 from tests.v3.bulk import Work, activity, ended, many, person, queued
 from tests.v3.helpers import NOBODY, new_tag
@@ -20,7 +20,7 @@ TURNS = 3
 
 @pytest.fixture
 def one_turn(alice: Api, database: Database, portal: BlockingPortal, sql: Sql) -> Work:
-    """What one and the same worker does next, at a time when it may take a lane over."""
+    """What one and the same worker does next, at a time when it may take a slot over."""
     worker = Worker(database, INSTALLATION, asyncio.Event())
 
     def turn() -> None:
@@ -38,8 +38,8 @@ async def lose_the_database(job: activities.Job) -> activities.Progress:
 def test_it_fails_and_the_queue_goes_on(
     alice: Api, one_turn: Work, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("everlist.worker.run.LOSSES", TURNS)
-    monkeypatch.setitem(bulk.KINDS, "contact_delete", lose_the_database)
+    monkeypatch.setattr("everlist.worker.activities.MAX_LOSSES", TURNS)
+    monkeypatch.setitem(KINDS, "contact_delete", Kind(run=lose_the_database))
     first = queued(alice, "contact_delete", contact_ids=[NOBODY])
     second = queued(alice, "contacts_taggings_add", source={"contact_ids": many(1)}, tag_ids=[new_tag(alice)])
     for _ in range(TURNS):
@@ -59,8 +59,8 @@ def test_only_losses_in_a_row_count(alice: Api, one_turn: Work, monkeypatch: pyt
     """An activity that gets on between two losses, if only a little, goes on."""
     contact_ids = [person(alice, f"p{number}") for number in range(TURNS + 2)]
     monkeypatch.setattr(bulk, "CHUNK", 1)
-    monkeypatch.setattr("everlist.worker.run.LOSSES", TURNS)
-    delete: Any = bulk.KINDS["contact_delete"]
+    monkeypatch.setattr("everlist.worker.activities.MAX_LOSSES", TURNS)
+    delete = KINDS["contact_delete"].run
     calls = 0
 
     async def every_second_is_lost(job: activities.Job) -> activities.Progress:
@@ -68,7 +68,7 @@ def test_only_losses_in_a_row_count(alice: Api, one_turn: Work, monkeypatch: pyt
         calls += 1
         return await (lose_the_database if calls % 2 else delete)(job)
 
-    monkeypatch.setitem(bulk.KINDS, "contact_delete", every_second_is_lost)
+    monkeypatch.setitem(KINDS, "contact_delete", Kind(run=every_second_is_lost))
     deleting = queued(alice, "contact_delete", contact_ids=contact_ids)
     losses = 0
     while activity(alice, deleting)["state"] in ("initialized", "processing"):

@@ -346,7 +346,7 @@ def test_whatever_is_killed_everything_is_done_once(
 ) -> None:
     installation.wait()
     began = time.monotonic()
-    begun_before = installation.said('"event":"activity begins"')
+    begun_before = installation.said('"event":"activity started"')
     drivers = [
         Driver(installation.new_account(f"chaos {number}"), SEED + number) for number in range(ACCOUNTS)
     ]
@@ -374,7 +374,7 @@ def test_whatever_is_killed_everything_is_done_once(
     last_kill = time.monotonic() - began
     compared = sum(driver.check() for driver in drivers)
     kinds = Counter(kind for driver in drivers for _, kind, _ in driver.made)
-    interrupted = installation.said('"event":"activity begins"') - begun_before - kinds.total()
+    interrupted = installation.said('"event":"activity started"') - begun_before - kinds.total()
     with capsys.disabled():
         print(
             f"\nseed {SEED}: kills: {told(killed)}; activities: {told(kinds)}, interrupted {interrupted} times;"

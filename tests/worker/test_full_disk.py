@@ -287,7 +287,7 @@ def test_an_import_goes_on_after_postgresql_had_no_room_for_its_log(
     """Even after its supervisor has given up, which is started again until PostgreSQL runs."""
     activity_id = begun(account, new_list(account))
     with log_full(installation, small):
-        until("the supervisor gave up", lambda: installation.said("PostgreSQL does not come back") >= 2)
+        until("the supervisor gave up", lambda: installation.said("PostgreSQL cannot be restarted") >= 2)
     done = account.ended(activity_id)
     assert done["state"] == "completed", done["activity_errors"]
     assert done["status"]["created_count"] == ROWS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,8 +13,9 @@ from anyio.from_thread import BlockingPortal
 
 from everlist.core import activities
 from everlist.db import Database
-from everlist.worker import run as worker
-from tests.conftest import Api, Clock, Sql
+from everlist.worker import upkeep
+from everlist.worker.activities import Worker
+from tests.conftest import INSTALLATION, Api, Clock, Sql
 from tests.v3.bulk import Work, activity, ended, person, queued
 from tests.v3.conftest import adds_up, behind, work
 from tests.v3.helpers import Behind, get_contact, new_list, refused
@@ -30,7 +32,7 @@ def sweep(alice: Api, charlie: Api, database: Database, portal: BlockingPortal, 
 
     async def both() -> None:
         for api in (alice, charlie):
-            await worker.sweep_account(database, api.account_id, now=clock())
+            await upkeep.sweep_account(database, api.account_id, now=clock())
 
     return lambda: portal.call(both)
 
@@ -169,10 +171,25 @@ def test_much_is_swept_piece_by_piece(
     alice: Api, work: Work, behind: Behind, clock: Clock, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(activities, "_PIECES", tuple((sql, 1) for sql, _ in activities._PIECES))
-    monkeypatch.setattr(activities, "_FORGOTTEN", 1)
+    monkeypatch.setattr(activities, "_SWEEP_ACTIVITIES", 1)
     monkeypatch.setattr("everlist.core.imports.job.CHUNK", 2)
     for _ in range(3):
         imported(alice, work, rows=5)
     clock.move(days=91)
     sweep()
     assert [behind.rows(table) for table in ("activity", *TABLES)] == [[]] * 4
+
+
+def test_a_worker_takes_the_time_from_its_clock(
+    alice: Api, database: Database, portal: BlockingPortal, clock: Clock
+) -> None:
+    clock.move(days=3)
+    activity_id = queued(
+        alice, "contacts_json_import", import_data=[{"email": "ann@example.org"}], list_ids=[new_list(alice)]
+    )
+    worker = Worker(database, INSTALLATION, portal.call(asyncio.Event), clock)
+    while portal.call(worker.run_one):
+        pass
+    done = ended(alice, activity_id)
+    assert done["started_at"] >= done["created_at"]
+    assert done["completed_at"] >= done["created_at"]

@@ -191,7 +191,7 @@ def test_two_workers_share_the_work(installation: Installation, account: Account
         )
         assert (told["members"], told["events"]) == (3 * 3000, 3 * 3000)
         recount(installation.sql, one.account_id)
-    second = events(installation.log(number), "activity ends")
+    second = events(installation.log(number), "activity ended")
     assert 0 < second < len(made) * 3
     installation._processes[number].terminate()
     assert installation._processes[number].wait(60) == 0
@@ -224,7 +224,7 @@ def test_a_worker_that_slept_finds_its_activity_taken(installation: Installation
     sleeper.send_signal(signal.SIGCONT)
     exactly(account, activity_id, list_id)
     # What it wrote is refused, or the other had finished and taken the upload away.
-    noticed = ("another worker took the activity over", "the database does not answer", "activity fails")
+    noticed = ("another worker took the activity over", "the database does not answer", "activity failed")
     until("it noticed", lambda: any(installation.said(text) for text in noticed), 90)
-    assert events(installation.log(number), "activity ends") == 1
+    assert events(installation.log(number), "activity ended") == 1
     installation._processes[number].terminate()

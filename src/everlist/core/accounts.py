@@ -1,4 +1,4 @@
-"""Accounts: each is a world of its own."""
+"""Accounts (tenants) and their settings. Accounts share no data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 from email_validator import EmailNotValidError, validate_email
 
 from everlist.core.ids import new_id
-from everlist.errors import Conflict, Invalid, NotFound
+from everlist.errors import Conflict, Invalid, NotFound, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,23 +33,23 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class AccountSettings(msgspec.Struct, frozen=True):
-    """What an account decides for itself."""
+    """The settings of an account."""
 
     name: str
-    """Also what its people read on the pages and in the mail."""
+    """Shown to contacts, on pages and in mail."""
     time_zone: str
     confirmed_opt_in: bool = False
-    """Whoever signs up is asked by mail first."""
+    """Ask by mail before a sign-up counts."""
     sender_name: str | None = None
-    """The name in From; without it the account's."""
+    """The name in From; None for the account's name."""
     sender_email: str | None = None
-    """The address in From, which bounces go to."""
+    """The address in From, which receives the bounces."""
     postal_address: str | None = None
-    """Stands at the end of every mail (CAN-SPAM asks for one)."""
+    """Printed at the end of every mail (CAN-SPAM asks for one)."""
 
 
 class SettingsChange(msgspec.Struct, frozen=True):
-    """Settings as a client sends them: what is UNSET stays, null takes away."""
+    """A change of settings: UNSET keeps a setting, None clears it."""
 
     name: str | msgspec.UnsetType = msgspec.UNSET
     time_zone: str | msgspec.UnsetType = msgspec.UNSET
@@ -60,19 +60,17 @@ class SettingsChange(msgspec.Struct, frozen=True):
 
 
 def _account(row: Row) -> Account:
-    return Account(row["account_id"], row["name"], row["time_zone"], row["created_at"])
+    return Account(**row)
 
 
 async def create(tx: Transaction, name: str, *, now: datetime, time_zone: str = "UTC") -> Account:
-    """Make an account. Raises Invalid (empty or over-long name, unknown zone) and Conflict (name taken)."""
+    """Create an account. Raises Invalid (empty or over-long name, unknown zone) and Conflict (name taken)."""
     name = name.strip()
     if not 1 <= len(name) <= 255 or "\x00" in name:
-        message = "the name of an account has 1 to 255 characters"
-        raise Invalid(message)
+        raise Invalid(Problem("name", "give 1 to 255 characters"))
     if not _is_time_zone(time_zone):
-        message = f"{time_zone!r} is not the name of a time zone, such as Europe/Berlin"
-        raise Invalid(message)
-    account = Account(new_id(), name, time_zone, now)
+        raise Invalid(Problem("time_zone", f"{time_zone!r} is unknown, give a name such as Europe/Berlin"))
+    account = Account(account_id=new_id(), name=name, time_zone=time_zone, created_at=now)
     try:
         await tx.execute(
             "insert into account (account_id, name, time_zone, created_at) values ($1, $2, $3, $4)",
@@ -82,13 +80,12 @@ async def create(tx: Transaction, name: str, *, now: datetime, time_zone: str = 
             account.created_at,
         )
     except asyncpg.UniqueViolationError as error:
-        message = f"an account named {name!r} exists"
-        raise Conflict(message) from error
+        raise Conflict(f"an account named {name!r} exists") from error
     return account
 
 
 async def find(db: Queries, name: str) -> Account | None:
-    """The account of that name, in any case."""
+    """Return the account of that name, ignoring case, or None."""
     row = await db.row(
         "select account_id, name, time_zone, created_at from account where lower(name) = lower($1)", name
     )
@@ -96,7 +93,7 @@ async def find(db: Queries, name: str) -> Account | None:
 
 
 async def all_accounts(db: Queries) -> list[Account]:
-    """Every account, oldest first."""
+    """Return every account, oldest first."""
     rows = await db.rows(
         "select account_id, name, time_zone, created_at from account order by created_at, account_id"
     )
@@ -118,30 +115,21 @@ _SETTINGS: LiteralString = (
 
 
 async def settings(db: Queries, account_id: UUID) -> AccountSettings:
-    """The settings of the account. Raises NotFound."""
+    """Return the settings of the account. Raises NotFound."""
     row = await db.row(_SETTINGS, account_id)
     return _settings(row)
 
 
 def _settings(row: Row | None) -> AccountSettings:
     if row is None:
-        message = "there is no such account"
-        raise NotFound(message)
-    return AccountSettings(
-        row["name"],
-        row["time_zone"],
-        row["confirmed_opt_in"],
-        row["sender_name"],
-        row["sender_email"],
-        row["postal_address"],
-    )
+        raise NotFound("there is no such account")
+    return AccountSettings(**row)
 
 
 async def change_settings(tx: Transaction, account_id: UUID, change: SettingsChange) -> AccountSettings:
-    """Change the settings that are given; the settings as they are then.
+    """Change the given settings; return all settings after the change.
 
-    Raises Invalid (all problems at once; confirmed opt-in needs a sender's address) and Conflict (the name is
-    taken, in any case).
+    Raises Invalid with all problems at once, and Conflict (another account has the name, ignoring case).
     """
     before = _settings(await tx.row(_SETTINGS + " for no key update", account_id))
     given = {
@@ -150,14 +138,13 @@ async def change_settings(tx: Transaction, account_id: UUID, change: SettingsCha
         if value is not msgspec.UNSET
     }
     after = msgspec.structs.replace(before, **given)
-    if problems := [f"{field} does not have a valid value: {why}" for field, why in _problems(after)]:
+    if problems := tuple(_problems(after)):
         raise Invalid(*problems)
     taken = await tx.value(
         "select true from account where lower(name) = lower($2) and account_id <> $1", account_id, after.name
     )
     if taken:
-        message = f"an account named {after.name!r} exists"
-        raise Conflict(message)
+        raise Conflict(f"an account named {after.name!r} exists")
     await tx.execute(
         "update account set name = $2, time_zone = $3, confirmed_opt_in = $4, sender_name = $5, sender_email = $6,"
         " postal_address = $7 where account_id = $1",
@@ -175,26 +162,26 @@ async def change_settings(tx: Transaction, account_id: UUID, change: SettingsCha
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
-def _problems(after: AccountSettings) -> Iterator[tuple[str, str]]:
-    """(field, why) of everything that is wrong; texts that go into headers have no control characters."""
+def _problems(after: AccountSettings) -> Iterator[Problem]:
+    """Yield a problem for each bad setting; texts that go into mail headers may hold no control characters."""
     if not 1 <= len(after.name or "") <= 255 or _CONTROL.search(after.name):
-        yield "name", "1 to 255 characters on one line"
+        yield Problem("name", "1 to 255 characters on one line")
     if not _is_time_zone(after.time_zone or ""):
-        yield "time_zone", "the name of a time zone, such as Europe/Berlin"
+        yield Problem("time_zone", "the name of a time zone, such as Europe/Berlin")
     if after.sender_name is not None and (len(after.sender_name) > 100 or _CONTROL.search(after.sender_name)):
-        yield "sender_name", "at most 100 characters on one line"
+        yield Problem("sender_name", "at most 100 characters on one line")
     if after.sender_email is not None and not _is_sender(after.sender_email):
-        yield "sender_email", "an e-mail address in ASCII letters"
+        yield Problem("sender_email", "an e-mail address in ASCII letters")
     if after.postal_address is not None and (
         len(after.postal_address) > 500 or _CONTROL.search(re.sub(r"\r?\n", "", after.postal_address))
     ):
-        yield "postal_address", "at most 500 characters"
+        yield Problem("postal_address", "at most 500 characters")
     if after.confirmed_opt_in and after.sender_email is None:
-        yield "confirmed_opt_in", "it needs sender_email, since somebody has to send the mail"
+        yield Problem("confirmed_opt_in", "it needs sender_email, since somebody has to send the mail")
 
 
 def _is_sender(address: str) -> bool:
-    """Whether it can stand in From and MAIL FROM whatever the mail server speaks."""
+    """Return True if any mail server accepts the address in From and MAIL FROM."""
     try:
         valid = validate_email(address, check_deliverability=False, test_environment=True, strict=True)
     except EmailNotValidError:
@@ -203,5 +190,5 @@ def _is_sender(address: str) -> bool:
 
 
 async def lock(tx: Transaction, account_id: UUID) -> None:
-    """Keep others who take it from counting what the account has, until the transaction ends."""
+    """Lock the account, so that operations that check a limit of the account run one after another."""
     await tx.execute("select from account where account_id = $1 for no key update", account_id)

@@ -1,64 +1,112 @@
 """Bulk activities: the record, which is also the queue. V3 contract 6.1.
 
-An account's activities run one at a time, in the order they were queued; accounts run side by side. An
-account with work has a row in `lane`; a worker claims a lane, takes the account's first unfinished
-activity, and gives the lane back after it, so that one long backlog slows no other account.
+An account's activities run one at a time, in the order they were queued; different accounts run at once. An account
+with work has a slot, a row of the table `lane`. A worker claims a slot, runs the account's first unfinished activity,
+and gives the slot back, so that a long backlog of one account does not slow the others.
 
-Each chunk of work is one transaction that also writes the activity's row, guarded by `run_by`. A worker
-that was taken for dead and comes back finds that guard against it, and its chunk rolls back.
+Each chunk is one transaction that also writes the activity's row, guarded by `run_by`. If a worker was taken for dead
+and comes back, the guard does not match any more, and its chunk rolls back.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, LiteralString
+from typing import Any, Final, Literal, LiteralString
 from uuid import UUID
 
 import msgspec
 
+from everlist.core import lists, tags
 from everlist.core.act import Act
 from everlist.core.ids import new_id
 from everlist.core.installation import Installation
 from everlist.core.paging import Page
 from everlist.db import Database, Queries, Row, Transaction
-from everlist.errors import Conflict, EverlistError, NotFound
+from everlist.errors import Conflict, EverlistError, Invalid, NotFound, Problem
 
 WORK_CHANNEL = "everlist_work"
 MAX_QUEUED = 1000
 SHOWN = timedelta(days=10)
 """How long an activity is listed after it was made."""
 UNDO_WINDOW = timedelta(days=30)
-"""How long after its end an activity can be undone and its rows are told."""
+"""How long after its end an activity can be undone and the outcomes of its rows can be read."""
 KEPT = timedelta(days=90)
-"""How long an ended activity is kept itself: the cause of last month's peak can be looked up."""
+"""How long an ended activity itself is kept: the cause of last month's peak can be looked up."""
 DEAD_AFTER = timedelta(seconds=10)
-"""How long a worker may be silent before another may claim its lane."""
+"""How long a worker may be silent before another may claim its slot."""
 MAX_ERRORS = 100
-_FORGOTTEN = 1_000
+_SWEEP_ACTIVITIES = 1_000
+"""How many activities one statement deletes."""
 
-INITIALIZED, PROCESSING, COMPLETED = "initialized", "processing", "completed"
-CANCELLED, FAILED, TIMED_OUT = "cancelled", "failed", "timed_out"
-UNFINISHED = (INITIALIZED, PROCESSING)
+ActivityKind = Literal[
+    "contacts_file_import",
+    "contacts_json_import",
+    "contact_exports",
+    "contact_delete",
+    "contact_erase",
+    "contact_restore",
+    "activity_undo",
+    "list_replace",
+    "add_list_memberships",
+    "remove_list_memberships",
+    "list_delete",
+    "contacts_taggings_add",
+    "contacts_taggings_remove",
+    "contacts_tags_delete",
+    "custom_fields_delete",
+]
+"""The name of a kind, as it is stored; core/kinds.py says what each does."""
+
+ActivityState = Literal["initialized", "processing", "completed", "cancelled", "failed", "timed_out"]
+"""The states of the contract; we never end an activity as `timed_out`."""
+PROCESSING: Final = "processing"
+COMPLETED: Final = "completed"
+UNFINISHED: Final = ("initialized", "processing")
+
+Outcome = Literal["created", "updated", "unchanged", "held_back", "rejected"]
+"""What became of a row or a contact. Every row in has exactly one."""
+OUTCOMES: dict[str, Outcome] = {
+    "c": "created",
+    "u": "updated",
+    "n": "unchanged",
+    "h": "held_back",
+    "r": "rejected",
+}
+"""The outcomes by the letters in which they are stored."""
+
+# Names of counters in `activity.counts`, next to those of the outcomes. The rows that are stored have the names of the
+# V3 contract, which is the only reason to use them: core spells them here and nowhere else.
+ITEMS: Final = "items_total_count"
+ITEMS_DONE: Final = "items_completed_count"
+CONTACTS: Final = "contacts_count"
+"""Contacts that lost the list, tag or field that is deleted."""
+ROWS_TAKEN: Final = "person_count"
+ROWS_WRONG: Final = "error_count"
+"""Rejected rows that the account cannot correct in the file."""
+ROWS_CORRECTABLE: Final = "correctable_count"
+ROWS_NOT_LISTED: Final = "cannot_add_to_list_count"
 
 
 class QueueFull(EverlistError):
-    """The account has as many unfinished activities as it may."""
+    """The account has the most unfinished activities that are allowed."""
 
 
 class LeaseLost(EverlistError):
-    """Another worker has taken this activity over; what this one was doing does not count."""
+    """Another worker has taken the activity over: the chunk of this one must roll back."""
 
 
-class Activity(msgspec.Struct, frozen=True):
-    """One bulk request, from when it is asked for to its result."""
+class Activity(msgspec.Struct, frozen=True, kw_only=True):
+    """One bulk request, from when it is queued to its result."""
 
     account_id: UUID
     activity_id: UUID
-    kind: str
-    state: str
+    kind: ActivityKind
+    state: ActivityState
     request: dict[str, Any]
     source_file_name: str | None
     position: dict[str, Any]
+    """Where the next chunk begins, in the words of the kind."""
     percent_done: int
     counts: dict[str, int]
     errors: list[str]
@@ -74,43 +122,51 @@ class Activity(msgspec.Struct, frozen=True):
 
 def _activity(row: Row) -> Activity:
     return Activity(
-        row["account_id"],
-        row["activity_id"],
-        row["kind"],
-        row["state"],
-        msgspec.json.decode(row["request"]),
-        row["source_file_name"],
-        msgspec.json.decode(row["position"]),
-        row["percent_done"],
-        msgspec.json.decode(row["counts"]),
-        row["errors"],
-        row["created_at"],
-        row["updated_at"],
-        row["started_at"],
-        row["completed_at"],
-        row["cancel_requested_at"],
-        row["operation"],
-        row["request_id"],
-        row["token_id"],
+        account_id=row["account_id"],
+        activity_id=row["activity_id"],
+        kind=row["kind"],
+        state=row["state"],
+        request=msgspec.json.decode(row["request"]),
+        source_file_name=row["source_file_name"],
+        position=msgspec.json.decode(row["position"]),
+        percent_done=row["percent_done"],
+        counts=msgspec.json.decode(row["counts"]),
+        errors=row["errors"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        started_at=row["started_at"],
+        completed_at=row["completed_at"],
+        cancel_requested_at=row["cancel_requested_at"],
+        operation=row["operation"],
+        request_id=row["request_id"],
+        token_id=row["token_id"],
     )
 
 
 async def create(
     tx: Transaction,
     account_id: UUID,
-    kind: str,
+    kind: ActivityKind,
     request: object,
     *,
+    list_ids: Sequence[UUID] = (),
+    tag_ids: Sequence[UUID] = (),
+    not_found: bool = False,
     counts: dict[str, int] | None = None,
     source_file_name: str | None = None,
     activity_id: UUID | None = None,
     act: Act,
 ) -> Activity:
-    """Queue an activity, which `act` asks for. `request` is stored as JSON. Raises QueueFull.
+    """Queue an activity. `request` is stored as JSON.
 
-    To be called last in its transaction: it holds the account's lane until the end, so that activities are counted,
-    and take their places, one at a time and in the order in which they can be seen.
+    `list_ids` and `tag_ids` are the lists and tags that it names. Raises Invalid if one does not exist, or NotFound
+    if `not_found`: then the activity is about that list or tag itself. Raises QueueFull.
+
+    Call it last in a transaction: it locks the account's slot until the end, so that activities are counted and
+    numbered one at a time, and become visible in the order of their numbers.
     """
+    _refuse_unknown("list", list_ids, await lists.lock_live(tx, account_id, list_ids), not_found=not_found)
+    _refuse_unknown("tag", tag_ids, await tags.lock_existing(tx, account_id, tag_ids), not_found=not_found)
     # DO UPDATE, not DO NOTHING: it waits for a worker that is about to delete the row, and then inserts.
     await tx.execute(
         "insert into lane (account_id, ready_at) values ($1, $2)"
@@ -123,8 +179,9 @@ async def create(
         account_id,
     )
     if queued >= MAX_QUEUED:
-        message = f"Too many requests: this account has {MAX_QUEUED} activities queued, which is the limit"
-        raise QueueFull(message)
+        raise QueueFull(
+            f"Too many requests: this account has {MAX_QUEUED} activities queued, which is the limit"
+        )
     row = await tx.row(
         """
         insert into activity (account_id, activity_id, kind, state, request, source_file_name, counts,
@@ -149,14 +206,20 @@ async def create(
     return _activity(row)
 
 
+def _refuse_unknown(name: str, ids: Sequence[UUID], found: set[UUID], *, not_found: bool) -> None:
+    unknown = set(ids) - found
+    if unknown:
+        reason = f"no {name} has the id {min(unknown)}"
+        raise NotFound(reason) if not_found else Invalid(Problem(f"{name}_ids", reason))
+
+
 async def get(db: Queries, account_id: UUID, activity_id: UUID) -> Activity:
-    """Raises NotFound."""
+    """Return an activity. Raises NotFound."""
     row = await db.row(
         "select * from activity where account_id = $1 and activity_id = $2", account_id, activity_id
     )
     if row is None:
-        message = f"no activity has the id {activity_id}"
-        raise NotFound(message)
+        raise NotFound(f"no activity has the id {activity_id}")
     return _activity(row)
 
 
@@ -169,7 +232,7 @@ async def page(
     from_id: UUID | None = None,
     state: str | None = None,
 ) -> Page[Activity]:
-    """The activities of the last ten days, newest first."""
+    """Return a page of the activities of the last ten days, newest first."""
     rows = await db.rows(
         "select * from activity where account_id = $1 and created_at > $2"
         " and ($3::uuid is null or activity_id <= $3) and ($4::text is null or state = $4)"
@@ -185,9 +248,9 @@ async def page(
 
 
 async def cancel(tx: Transaction, account_id: UUID, activity_id: UUID, *, now: datetime) -> Activity:
-    """Cancel an activity: at once while it waits, after its present chunk while it runs.
+    """Cancel an activity: at once if it is queued, after its current chunk if it runs.
 
-    Raises NotFound, and Conflict where it has ended.
+    Raises NotFound, and Conflict if it has ended.
     """
     row = await tx.row(
         """
@@ -205,64 +268,103 @@ async def cancel(tx: Transaction, account_id: UUID, activity_id: UUID, *, now: d
     )
     if row is None:
         ended = await get(tx, account_id, activity_id)
-        message = f"the activity has ended: it is {ended.state}"
-        raise Conflict(message)
+        raise Conflict(f"the activity has ended: it is {ended.state}")
     return _activity(row)
 
 
-_HOLDS: LiteralString = (
-    "(exists (select from before_image b where b.account_id = $1 and b.activity_id = a.activity_id)"
-    " or exists (select from import_outcome o where o.account_id = $1 and o.activity_id = a.activity_id)"
-    " or exists (select from import_report r where r.account_id = $1 and r.activity_id = a.activity_id))"
-)
-
-
-def _piece(table: LiteralString, key: LiteralString) -> LiteralString:
-    what: LiteralString = "from " + table + " where account_id = $1 and activity_id = $2"
-    first = "select " + key + " " + what + " order by " + key + " limit $3"
-    gone = "delete " + what + " and " + key + " in (" + first + ") returning null"
-    return "with gone as (" + gone + ") select count(*) from gone"
-
-
 _PIECES: tuple[tuple[LiteralString, int], ...] = (
-    (_piece("before_image", "chunk"), 10),
-    (_piece("import_outcome", "first_row"), 10),
-    (_piece("import_report", "row_number"), 10_000),
+    (
+        """
+        with deleted as (
+            delete from before_image where account_id = $1 and activity_id = $2 and chunk in (
+                select chunk from before_image where account_id = $1 and activity_id = $2 order by chunk limit $3)
+            returning null
+        )
+        select count(*) from deleted
+        """,
+        10,
+    ),
+    (
+        """
+        with deleted as (
+            delete from import_outcome where account_id = $1 and activity_id = $2 and first_row in (
+                select first_row from import_outcome where account_id = $1 and activity_id = $2
+                order by first_row limit $3)
+            returning null
+        )
+        select count(*) from deleted
+        """,
+        10,
+    ),
+    (
+        """
+        with deleted as (
+            delete from import_report where account_id = $1 and activity_id = $2 and row_number in (
+                select row_number from import_report where account_id = $1 and activity_id = $2
+                order by row_number limit $3)
+            returning null
+        )
+        select count(*) from deleted
+        """,
+        10_000,
+    ),
 )
-"""What takes a piece of what an activity holds, and how many rows that is; the first two have thousands in each."""
+"""Delete a part of what is kept of an activity, and how many rows at a time ($3): one of the first two holds thousands."""
 
 
 async def sweep(db: Queries, account_id: UUID, *, now: datetime) -> None:
-    """Take away the before-images and rows of activities that ended long ago, and after KEPT the activities.
+    """Delete the before-images and row outcomes of activities that ended long ago, and after KEPT the activities.
 
-    Each piece is a transaction of its own. Everything stays a day longer than it is told, so that an answer under
-    way is whole; what an undo or a restore has yet to read stays until that has ended.
+    Each statement is a transaction of its own. Everything is kept a day longer than the API promises, so that an answer
+    under way is whole. What an unfinished undo or restore has yet to read is kept until that has ended.
     """
     ended = await db.rows(
-        "select a.activity_id from activity a where a.account_id = $1 and a.completed_at < $2 and "
-        + _HOLDS
-        + " and not exists (select from activity u where u.account_id = $1 and u.state in ('initialized', 'processing')"
-        " and a.activity_id::text in (u.request ->> 'activity_id', u.request ->> 'deleted_by_activity_id'))"
-        " order by a.activity_id",
+        """
+        select a.activity_id from activity a
+        where a.account_id = $1 and a.completed_at < $2
+            and (
+                exists (select from before_image b where b.account_id = $1 and b.activity_id = a.activity_id)
+                or exists (select from import_outcome o where o.account_id = $1 and o.activity_id = a.activity_id)
+                or exists (select from import_report r where r.account_id = $1 and r.activity_id = a.activity_id))
+            and not exists (
+                select from activity u where u.account_id = $1 and u.state in ('initialized', 'processing')
+                and a.activity_id::text in (u.request ->> 'activity_id', u.request ->> 'deleted_by_activity_id'))
+        order by a.activity_id
+        """,
         account_id,
         now - UNDO_WINDOW - timedelta(days=1),
     )
     for row in ended:
-        for sql, most in _PIECES:
-            while await db.value(sql, account_id, row["activity_id"], most) == most:
+        for delete, most in _PIECES:
+            while await db.value(delete, account_id, row["activity_id"], most) == most:
                 pass
-    forget: LiteralString = (
-        "with gone as (delete from activity where account_id = $1 and activity_id in ("
-        "select a.activity_id from activity a where a.account_id = $1 and a.completed_at < $2 and not "
-        + _HOLDS
-        + " order by a.activity_id limit $3) returning activity_id) select count(*) from gone"
-    )
-    while await db.value(forget, account_id, now - KEPT, _FORGOTTEN) == _FORGOTTEN:
-        pass
+    deleted = _SWEEP_ACTIVITIES
+    while deleted == _SWEEP_ACTIVITIES:
+        deleted = await db.value(
+            """
+            with deleted as (
+                delete from activity where account_id = $1 and activity_id in (
+                    select a.activity_id from activity a
+                    where a.account_id = $1 and a.completed_at < $2 and not (
+                        exists (select from before_image b
+                            where b.account_id = $1 and b.activity_id = a.activity_id)
+                        or exists (select from import_outcome o
+                            where o.account_id = $1 and o.activity_id = a.activity_id)
+                        or exists (select from import_report r
+                            where r.account_id = $1 and r.activity_id = a.activity_id))
+                    order by a.activity_id limit $3)
+                returning activity_id
+            )
+            select count(*) from deleted
+            """,
+            account_id,
+            now - KEPT,
+            _SWEEP_ACTIVITIES,
+        )
 
 
 async def claim(tx: Transaction, worker_id: UUID, *, now: datetime) -> UUID | None:
-    """Claim the lane that has waited longest; its account, or None where there is no work."""
+    """Claim the slot that has waited longest; return its account, or None if there is no work."""
     return await tx.value(
         """
         update lane set claimed_by = $1, beat_at = $2
@@ -278,13 +380,13 @@ async def claim(tx: Transaction, worker_id: UUID, *, now: datetime) -> UUID | No
     )
 
 
-async def count_lanes(db: Queries) -> int:
-    """How many accounts have work."""
+async def count_slots(db: Queries) -> int:
+    """Return how many accounts have activities to run or running."""
     return await db.value("select count(*) from lane")
 
 
 async def beat(db: Queries, account_id: UUID, worker_id: UUID, *, now: datetime) -> None:
-    """Show that the worker is alive."""
+    """Renew the worker's claim of a slot."""
     await db.value(
         "update lane set beat_at = $3 where account_id = $1 and claimed_by = $2 returning account_id",
         account_id,
@@ -294,9 +396,9 @@ async def beat(db: Queries, account_id: UUID, worker_id: UUID, *, now: datetime)
 
 
 async def take_next(tx: Transaction, account_id: UUID, worker_id: UUID, *, now: datetime) -> Activity | None:
-    """The account's activity that has begun, else the first in its queue, now run by this worker; None if there is none.
+    """Let this worker run the account's started activity, else the first in its queue; return None if there is none.
 
-    Waits for a chunk that the worker before may still be writing.
+    Waits for the chunk that the previous worker may still be writing.
     """
     row = await tx.row(
         """
@@ -316,17 +418,17 @@ async def take_next(tx: Transaction, account_id: UUID, worker_id: UUID, *, now: 
 
 
 async def release(tx: Transaction, account_id: UUID, worker_id: UUID, *, now: datetime) -> None:
-    """Give the lane back, to the end of the line; remove it where the account has no work left."""
-    held = await tx.value(
+    """Give the slot back, to the end of the queue; delete it if the account has no work left."""
+    is_ours = await tx.value(
         "select true from lane where account_id = $1 and claimed_by = $2 for update", account_id, worker_id
     )
-    if not held:
+    if not is_ours:
         return
-    left = await tx.value(
+    has_work = await tx.value(
         "select exists (select from activity where account_id = $1 and state in ('initialized', 'processing'))",
         account_id,
     )
-    if left:
+    if has_work:
         await tx.execute(
             "update lane set claimed_by = null, beat_at = null, ready_at = $2 where account_id = $1",
             account_id,
@@ -337,27 +439,27 @@ async def release(tx: Transaction, account_id: UUID, worker_id: UUID, *, now: da
         await tx.execute("delete from lane where account_id = $1", account_id)
 
 
-class Job(msgspec.Struct, frozen=True):
+class Job(msgspec.Struct, frozen=True, kw_only=True):
     """What a chunk of an activity works with."""
 
     tx: Transaction
     """Where everything is written; commits with the chunk's progress."""
     db: Database
-    """For reading beside the transaction."""
+    """For reads outside the transaction."""
     activity: Activity
     act: Act
     installation: Installation
-    strand: int | None = None
-    """Which of the activity's strands this is a chunk of, where several run at once."""
+    partition: int | None = None
+    """The partition to take the chunk from; None to take the next chunk of any."""
 
 
 def is_forgotten(activity: Activity, *, now: datetime) -> bool:
-    """Whether what became of the activity's rows, and what they were before, is kept no more."""
+    """Return True if the outcomes of its rows and its before-images are not kept any more."""
     return activity.completed_at is not None and activity.completed_at < now - UNDO_WINDOW
 
 
 class ActivityFailed(EverlistError):
-    """The activity cannot be done at all: it fails, and the text says why."""
+    """The activity cannot be done: it fails with the text as its error."""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -370,25 +472,30 @@ class Progress(msgspec.Struct, frozen=True):
     counts: dict[str, int] = {}
     """Added to the activity's counters."""
     errors: list[str] = []
-    """Added to the activity's errors, those that are not there yet, up to MAX_ERRORS."""
+    """Added to the activity's errors, without duplicates, up to MAX_ERRORS."""
+
+
+def percent_done(done: int, total: int) -> int:
+    """Return the share of `total` that is done; there may turn out to be more than `total`."""
+    return 100 * done // max(total, done, 1)
 
 
 async def advance(
     tx: Transaction, activity: Activity, worker_id: UUID, progress: Progress, *, now: datetime
 ) -> Activity:
-    """Record a chunk in the transaction that did it; the activity ends with its last chunk, or when cancelled.
+    """Record a chunk in the transaction that did it; end the activity after its last chunk, or if it was cancelled.
 
-    Raises LeaseLost where another worker has taken the activity over.
+    Raises LeaseLost if another worker has taken the activity over.
     """
     row = await tx.row(
         """
         update activity set
             position = position || $4::jsonb,
             counts = counts || coalesce((
-                select jsonb_object_agg(key, coalesce((counts ->> key)::bigint, 0) + more::bigint)
-                from jsonb_each_text($5::jsonb) added (key, more)), '{}'),
+                select jsonb_object_agg(key, coalesce((counts ->> key)::bigint, 0) + number::bigint)
+                from jsonb_each_text($5::jsonb) added (key, number)), '{}'),
             errors = (errors || array(
-                select error from unnest($6::text[]) with ordinality said (error, n)
+                select error from unnest($6::text[]) with ordinality added (error, n)
                 where error <> all(errors) order by n))[:$7],
             updated_at = $8,
             state = case when $9 then 'completed' when cancel_requested_at is not null then 'cancelled' else state end,
@@ -416,11 +523,11 @@ async def advance(
 async def show_progress(
     db: Queries, activity: Activity, *, counts: dict[str, int], percent_done: int
 ) -> bool:
-    """Show how far a long chunk is, outside its transaction; whether the activity shall be cancelled.
+    """Show how far a long chunk is, outside its transaction; return True if the activity was cancelled.
 
-    For kinds whose only chunk is the whole: a worker that starts over finds these counts in the activity, and the
-    chunk's own are added to them.
-    Raises LeaseLost where the activity has ended.
+    For kinds that do everything in one chunk: a worker that starts over finds these counts in the activity, and the
+    counts of the chunk are added to them.
+    Raises LeaseLost if the activity has ended.
     """
     row = await db.row(
         """
@@ -443,7 +550,7 @@ async def fail(
 ) -> Activity:
     """End the activity as failed, with the reason first; what its finished chunks did stays.
 
-    Raises LeaseLost where another worker has taken it over, or it has ended.
+    Raises LeaseLost if another worker has taken it over, or it has ended.
     """
     row = await tx.row(
         """

@@ -1,10 +1,11 @@
-"""Exact counts in constant time.
+"""Count contacts, list members and tagged contacts: exact at every moment, in constant time.
 
-A write appends its differences to `counter_delta` in its own transaction, so no row is hot; `fold` moves
-them into `counter`; a read adds both, in one statement, and so is exact at every moment.
+A write appends differences to `counter_delta` in its own transaction, so two writers never wait for one row.
+The worker rolls the differences up into `counter`. A read sums both tables in one statement.
 
-Names: `contacts.<permission>` (not deleted; `none` for contacts without an address), `contacts.deleted`,
-`list.members`, `list.active`, `list.sms` (subject: the list), `tag.contacts` (subject: the tag).
+Names of counters: `contacts.<permission>` (not deleted; `none` for contacts without an address),
+`contacts.deleted`; with the list as subject `list.members`, `list.active`, `list.sms`; with the tag as subject
+`tag.contacts`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from everlist.core.ids import NO_ID
+from everlist.core.roll_up import accounts_with_rows
 from everlist.core.values import FEW, values
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ async def add(tx: Transaction, account_id: UUID, differences: Sequence[tuple[str
 
 
 async def of_account(db: Queries, account_id: UUID) -> dict[str, int]:
-    """The account's own counters by name, without the `contacts.` before it; absent means zero."""
+    """Return the account's own counters by name, without the prefix `contacts.`; a missing name means zero."""
     rows = await db.rows(
         """
         select name, sum(value)::bigint as value
@@ -64,7 +66,7 @@ async def of_account(db: Queries, account_id: UUID) -> dict[str, int]:
 
 
 async def of_subjects(db: Queries, account_id: UUID, name: str, subjects: Sequence[UUID]) -> dict[UUID, int]:
-    """One counter of several lists or tags; each of `subjects` is in the answer."""
+    """Return one counter of several lists or tags, with a zero for a subject that has none."""
     rows = await db.rows(
         """
         select subject, sum(value)::bigint as value
@@ -84,11 +86,11 @@ async def of_subjects(db: Queries, account_id: UUID, name: str, subjects: Sequen
     return counts
 
 
-async def fold(tx: Transaction, account_id: UUID, *, most: int = 50_000) -> int:
-    """Move up to `most` differences of the account into its counters; how many were moved."""
+async def roll_up(tx: Transaction, account_id: UUID, *, most: int = 50_000) -> int:
+    """Move up to `most` differences of the account into its counters; return how many."""
     return await tx.value(
         """
-        with oldest as materialized (  -- once: inside a loop it would take others each time
+        with oldest as materialized (  -- locks its rows once; a nested loop would run it again and lock others
             select name, subject, delta_id from counter_delta where account_id = $1
             order by name, subject, delta_id limit $2
             for update skip locked
@@ -97,7 +99,7 @@ async def fold(tx: Transaction, account_id: UUID, *, most: int = 50_000) -> int:
             where d.account_id = $1 and d.name = oldest.name and d.subject = oldest.subject
                 and d.delta_id = oldest.delta_id
             returning d.name, d.subject, d.change
-        ), folded as (
+        ), rolled_up as (
             insert into counter (account_id, name, subject, value)
             select $1, name, subject, sum(change) from taken group by name, subject order by name, subject
             on conflict (account_id, name, subject) do update set value = counter.value + excluded.value
@@ -109,18 +111,6 @@ async def fold(tx: Transaction, account_id: UUID, *, most: int = 50_000) -> int:
     )
 
 
-async def accounts_to_fold(db: Queries) -> list[UUID]:
-    """The accounts that have differences waiting; walks the index from account to account."""
-    rows = await db.rows(
-        """
-        with recursive waiting as (
-            (select account_id from counter_delta order by account_id limit 1)
-            union all
-            select (select d.account_id from counter_delta d where d.account_id > w.account_id
-                    order by d.account_id limit 1)
-            from waiting w where w.account_id is not null
-        )
-        select account_id from waiting where account_id is not null
-        """
-    )
-    return [row["account_id"] for row in rows]
+async def accounts_to_roll_up(db: Queries) -> list[UUID]:
+    """Return the accounts that have differences to roll up."""
+    return await accounts_with_rows(db, "counter_delta")

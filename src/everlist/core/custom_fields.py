@@ -1,4 +1,4 @@
-"""Custom field definitions, and the check of the values that contacts hold of them. V3 contract 4.2."""
+"""Define custom fields, and check the values that contacts hold in them. V3 contract 4.2."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from everlist.core import accounts
 from everlist.core.dates import parse_date, parse_datetime
 from everlist.core.ids import new_id
 from everlist.core.paging import Page
-from everlist.errors import Conflict, Invalid, LimitReached, NotFound
+from everlist.errors import Conflict, Invalid, LimitReached, NotFound, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,14 +39,14 @@ DISPLAY_TYPES = ("dropdown", "checkbox", "radio")
 FIRST_CHOICE_ID = 10001
 
 Metadata = dict[str, Any]
-"""display_type, allow_negative, decimal_places, currency_code, integer, display_format: those of the type."""
+"""The settings of a type: display_type, allow_negative, decimal_places, currency_code, integer, display_format."""
 
 Value = str | list[str]
-"""What a contact holds of a field: a text, or the ids of the choices."""
+"""A contact's value of a field: a text, or the ids of choices."""
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """One choice of a select field. A choice that was taken out stays, with the day it went."""
+    """One choice of a select field. A removed choice is kept, with the day of its removal."""
 
     choice_id: int
     choice_label: str
@@ -71,7 +71,7 @@ class CustomField(msgspec.Struct, frozen=True):
 
     @property
     def live_choices(self) -> tuple[Choice, ...]:
-        """The choices that were not taken out, in their order."""
+        """Return the choices that were not removed, in display order."""
         live = (choice for choice in self.choices if choice.deleted_at is None)
         return tuple(sorted(live, key=lambda choice: (choice.display_order, choice.choice_id)))
 
@@ -89,20 +89,20 @@ _choices = msgspec.json.Decoder(tuple[Choice, ...])
 
 def _custom_field(row: Row) -> CustomField:
     return CustomField(
-        row["custom_field_id"],
-        row["label"],
-        row["name"],
-        row["type"],
-        msgspec.json.decode(row["metadata"]) if row["metadata"] else {},
-        row["version"],
-        _choices.decode(row["choices"]) if row["choices"] else (),
-        row["created_at"],
-        row["updated_at"],
+        custom_field_id=row["custom_field_id"],
+        label=row["label"],
+        name=row["name"],
+        type=row["type"],
+        metadata=msgspec.json.decode(row["metadata"]) if row["metadata"] else {},
+        version=row["version"],
+        choices=_choices.decode(row["choices"]) if row["choices"] else (),
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
     )
 
 
 def slug(label: str) -> str:
-    """The name that a label gives: lower case, blanks as underscores, no longer than a label."""
+    """Return the name made from a label: lower case, blanks as underscores, as long as a label at most."""
     return re.sub(r"\s", "_", label.strip()).lower()[:MAX_NAME]
 
 
@@ -117,43 +117,48 @@ async def create(
     choices: Sequence[ChoiceDraft] = (),
     now: datetime,
 ) -> CustomField:
-    """Define a field. Raises Invalid, Conflict (the label's name is taken) and LimitReached."""
+    """Define a field. Raises Invalid, Conflict (another field has the name) and LimitReached."""
     if kind not in TYPES:
-        message = "type does not have a valid value"
-        raise Invalid(message)
+        raise Invalid(Problem("type"))
     if version not in (1, 2):
-        message = "version does not have a valid value"
-        raise Invalid(message)
+        raise Invalid(Problem("version"))
     metadata = _checked_metadata(kind, metadata, version)
     _check_choices(kind, metadata, choices)
     name = slug(label)
     await _refuse_taken_name(tx, account_id, name, except_id=None)
     await accounts.lock(tx, account_id)
     if await tx.value("select count(*) from custom_field where account_id = $1", account_id) >= MAX_FIELDS:
-        message = f"an account may have at most {MAX_FIELDS} custom fields"
-        raise LimitReached(message)
-    made = CustomField(
-        new_id(), label, name, kind, metadata, version, _merged_choices((), choices, now), now, now
+        raise LimitReached(f"an account may have at most {MAX_FIELDS} custom fields")
+    field = CustomField(
+        custom_field_id=new_id(),
+        label=label,
+        name=name,
+        type=kind,
+        metadata=metadata,
+        version=version,
+        choices=_merged_choices((), choices, now),
+        created_at=now,
+        updated_at=now,
     )
     await tx.execute(
         "insert into custom_field"
         " (account_id, custom_field_id, label, name, type, metadata, version, choices, created_at, updated_at)"
         " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)",
         account_id,
-        made.custom_field_id,
+        field.custom_field_id,
         label,
         name,
         kind,
         msgspec.json.encode(metadata).decode(),
         version,
-        msgspec.json.encode(made.choices).decode(),
+        msgspec.json.encode(field.choices).decode(),
         now,
     )
-    return made
+    return field
 
 
 async def get(db: Queries, account_id: UUID, custom_field_id: UUID) -> CustomField:
-    """Raises NotFound."""
+    """Return a field. Raises NotFound."""
     row = await db.row(
         "select custom_field_id, label, name, type, metadata, version, choices, created_at, updated_at"
         " from custom_field where account_id = $1 and custom_field_id = $2",
@@ -161,8 +166,7 @@ async def get(db: Queries, account_id: UUID, custom_field_id: UUID) -> CustomFie
         custom_field_id,
     )
     if row is None:
-        message = f"no custom field has the id {custom_field_id}"
-        raise NotFound(message)
+        raise NotFound(f"no custom field has the id {custom_field_id}")
     return _custom_field(row)
 
 
@@ -175,9 +179,9 @@ async def replace(
     choices: Sequence[ChoiceDraft] | None,
     now: datetime,
 ) -> CustomField:
-    """Set the label, and for selects the choices; a choice that is left out is taken out.
+    """Set the label and, for a select field, the choices; remove the choices that are left out.
 
-    The name follows the label. Raises NotFound, Invalid and Conflict (the label's name is taken).
+    The name follows the label. Raises NotFound, Invalid and Conflict (another field has the name).
     """
     await _wait_for_chunks(tx, account_id)
     row = await tx.row(
@@ -187,14 +191,12 @@ async def replace(
         custom_field_id,
     )
     if row is None:
-        message = f"no custom field has the id {custom_field_id}"
-        raise NotFound(message)
+        raise NotFound(f"no custom field has the id {custom_field_id}")
     before = _custom_field(row)
     _check_choices(before.type, before.metadata, choices or ())
     known = {choice.choice_id for choice in before.choices}
     if any(draft.choice_id is not None and draft.choice_id not in known for draft in choices or ()):
-        message = "choice_id does not have a valid value"
-        raise Invalid(message)
+        raise Invalid(Problem("choice_id"))
     name = slug(label)
     if name != before.name:
         await _refuse_taken_name(tx, account_id, name, except_id=custom_field_id)
@@ -211,27 +213,17 @@ async def replace(
         msgspec.json.encode(merged).decode(),
         now,
     )
-    return CustomField(
-        custom_field_id,
-        label,
-        name,
-        before.type,
-        before.metadata,
-        before.version,
-        merged,
-        before.created_at,
-        now,
-    )
+    return msgspec.structs.replace(before, label=label, name=name, choices=merged, updated_at=now)
 
 
 _LOCK: LiteralString = "hashtextextended('everlist fields ' || $1::uuid::text, 0)"
 
 
 async def keep(tx: Transaction, account_id: UUID, custom_field_ids: Iterable[UUID]) -> set[UUID]:
-    """Those of the ids that are fields; no field of the account is changed or deleted until this transaction ends.
+    """Return which of the ids are fields; block changes of all fields until this transaction ends.
 
-    For the chunks of an import. Who changes a field waits for those under way, and the next wait in turn; a lock of
-    the row would be given to one chunk after another as long as two overlap.
+    For the chunks of an import. A change of a field waits for the running chunks, and later chunks queue behind it.
+    A row lock has no such queue: overlapping chunks would share it for as long as the import runs.
     """
     await tx.execute("select pg_advisory_xact_lock_shared(" + _LOCK + ")", account_id)
     rows = await tx.rows(
@@ -243,11 +235,12 @@ async def keep(tx: Transaction, account_id: UUID, custom_field_ids: Iterable[UUI
 
 
 async def _wait_for_chunks(tx: Transaction, account_id: UUID) -> None:
+    """Wait for the chunks that hold the shared lock of `keep`; make later ones wait for this transaction."""
     await tx.execute("select pg_advisory_xact_lock(" + _LOCK + ")", account_id)
 
 
 async def lock_for_delete(tx: Transaction, account_id: UUID, custom_field_ids: tuple[UUID, ...]) -> None:
-    """Keep everybody from writing values of these fields until this transaction ends."""
+    """Block other writers of values of these fields until this transaction ends."""
     await tx.rows(
         "select custom_field_id from custom_field where account_id = $1 and custom_field_id = any($2)"
         " order by custom_field_id for update",
@@ -257,7 +250,7 @@ async def lock_for_delete(tx: Transaction, account_id: UUID, custom_field_ids: t
 
 
 async def delete_definitions(tx: Transaction, account_id: UUID, custom_field_ids: tuple[UUID, ...]) -> None:
-    """Take definitions away whose values are gone; those that do not exist are passed over."""
+    """Delete definitions whose values are already deleted; ignore ids that do not exist."""
     await tx.execute(
         "delete from custom_field where account_id = $1 and custom_field_id = any($2)",
         account_id,
@@ -266,22 +259,21 @@ async def delete_definitions(tx: Transaction, account_id: UUID, custom_field_ids
 
 
 async def delete_definition(tx: Transaction, account_id: UUID, custom_field_id: UUID) -> None:
-    """Take the definition away; the values are contacts.delete_custom_field's. Raises NotFound."""
+    """Delete the definition; contacts.delete_custom_field deletes the values. Raises NotFound."""
     await _wait_for_chunks(tx, account_id)
-    gone = await tx.value(
+    deleted = await tx.value(
         "delete from custom_field where account_id = $1 and custom_field_id = $2 returning custom_field_id",
         account_id,
         custom_field_id,
     )
-    if gone is None:
-        message = f"no custom field has the id {custom_field_id}"
-        raise NotFound(message)
+    if deleted is None:
+        raise NotFound(f"no custom field has the id {custom_field_id}")
 
 
 async def page(
     db: Queries, account_id: UUID, *, limit: int, from_id: UUID | None = None
 ) -> Page[CustomField]:
-    """Definitions, oldest first."""
+    """Return a page of definitions, oldest first."""
     rows = await db.rows(
         "select custom_field_id, label, name, type, metadata, version, choices, created_at, updated_at"
         " from custom_field where account_id = $1 and ($2::uuid is null or custom_field_id >= $2)"
@@ -291,13 +283,13 @@ async def page(
         limit + 1,
     )
     next_id = rows[limit]["custom_field_id"] if len(rows) > limit else None
-    return Page([_custom_field(row) for row in rows[:limit]], next_id)
+    return Page(items=[_custom_field(row) for row in rows[:limit]], next_id=next_id)
 
 
 async def lock_existing(
     tx: Transaction, account_id: UUID, custom_field_ids: Iterable[UUID]
 ) -> dict[UUID, CustomField]:
-    """Those of the ids that are fields; they cannot be changed or deleted until this transaction ends."""
+    """Return the fields of those ids that exist; block their change and deletion until this transaction ends."""
     ids = list(custom_field_ids)
     if not ids:
         return {}
@@ -311,10 +303,10 @@ async def lock_existing(
 
 
 def checked_value(field: CustomField, value: str | None, choice_ids: Sequence[str] | None) -> Value | None:
-    """What a contact will hold of the field, from what a client sent; None when that was empty.
+    """Return the value to store for what a client sent; None if that is empty.
 
-    A select field takes `choice_ids`, or in `value` the label or id of one choice. Raises Invalid, which
-    names the field's label.
+    A select field takes `choice_ids`, or in `value` the label or id of one choice. Raises Invalid, which names
+    the field by its label.
     """
     if field.type in SELECTS:
         return _checked_choice_ids(field, value, choice_ids)
@@ -322,8 +314,7 @@ def checked_value(field: CustomField, value: str | None, choice_ids: Sequence[st
         return None
     checked = _checked_text(field, value)
     if checked is None or len(checked) > MAX_VALUE:
-        message = f"custom_fields: {field.label} does not have a valid value"
-        raise Invalid(message)
+        raise Invalid(Problem(f"custom_fields: {field.label}"))
     return checked
 
 
@@ -337,13 +328,12 @@ def _checked_choice_ids(
             for choice in field.live_choices
             if value.casefold() == choice.choice_label.casefold() or value == str(choice.choice_id)
         ][:1] or [value]
-    # A choice that was taken out is still taken: clients send back the contact they fetched.
+    # Accept removed choices too: clients send back the contact as they fetched it.
     known = {str(choice.choice_id) for choice in field.choices}
     if any(choice_id not in known for choice_id in wanted) or (
         field.type == "single_select" and len(wanted) > 1
     ):
-        message = f"custom_fields: {field.label} does not have a valid value"
-        raise Invalid(message)
+        raise Invalid(Problem(f"custom_fields: {field.label}"))
     return wanted or None
 
 
@@ -362,7 +352,7 @@ def _checked_text(field: CustomField, value: str) -> str | None:  # noqa: PLR091
                 return None
             decimals = 0 if field.metadata.get("integer") else field.metadata.get("decimal_places", 4)
             return value if len(number[1] or "") <= decimals else None
-        case "date" if field.version == 1:  # the legacy kind: a text
+        case "date" if field.version == 1:  # the old kind of date: any text
             return value
         case "date":
             day = parse_date(value)
@@ -382,20 +372,20 @@ _METADATA_OF = {
 
 
 def _checked_metadata(kind: str, given: Metadata, version: int) -> Metadata:
-    """The metadata of the type with its defaults; keys that the type does not have are left out."""
+    """Return the metadata with the defaults of the type; drop keys that the type does not have."""
     metadata = {key: given[key] for key in _METADATA_OF.get(kind, ()) if given.get(key) is not None}
-    problems: list[str] = []
+    problems: list[Problem] = []
     if kind in SELECTS and "display_type" not in metadata:
-        problems.append("metadata[display_type] is missing")
+        problems.append(Problem("metadata[display_type]", missing=True))
     elif kind in SELECTS and metadata["display_type"] not in DISPLAY_TYPES:
-        problems.append("metadata[display_type] does not have a valid value")
+        problems.append(Problem("metadata[display_type]"))
     if kind in ("number", "currency"):
         metadata.setdefault("allow_negative", False)
         least = 0 if metadata.get("integer", True) else 1
         if not least <= metadata.get("decimal_places", 0) <= 4:
-            problems.append("metadata[decimal_places] does not have a valid value")
+            problems.append(Problem("metadata[decimal_places]"))
     if "currency_code" in metadata and not re.fullmatch(r"[A-Za-z]{3}", metadata["currency_code"], re.ASCII):
-        problems.append("metadata[currency_code] does not have a valid value")
+        problems.append(Problem("metadata[currency_code]"))
     if kind in ("date", "datetime") and version == 2:
         metadata.setdefault("display_format", "YYYY-MM-DD")
     if problems:
@@ -406,36 +396,38 @@ def _checked_metadata(kind: str, given: Metadata, version: int) -> Metadata:
 def _check_choices(kind: str, metadata: Metadata, choices: Sequence[ChoiceDraft]) -> None:
     if kind not in SELECTS:
         if choices:
-            message = "choices does not have a valid value"
-            raise Invalid(message)
+            raise Invalid(Problem("choices"))
         return
     most = 100 if metadata.get("display_type") == "dropdown" else 20
     labels = [draft.choice_label.casefold() for draft in choices]
     ids = [draft.choice_id for draft in choices if draft.choice_id is not None]
     if not choices:
-        message = "choices is missing"
-        raise Invalid(message)
+        raise Invalid(Problem("choices", missing=True))
     if len(choices) > most:
-        message = f"choices does not have a valid value: at most {most}"
-        raise Invalid(message)
+        raise Invalid(Problem("choices", f"at most {most}"))
     if len(set(labels)) != len(labels) or len(set(ids)) != len(ids):
-        message = "choices does not have a valid value: each may stand there once"
-        raise Invalid(message)
+        raise Invalid(Problem("choices", "each may stand there once"))
 
 
 def _merged_choices(
     before: Sequence[Choice], drafts: Sequence[ChoiceDraft], now: datetime
 ) -> tuple[Choice, ...]:
-    """The choices after the drafts: known ones updated or brought back, new ones added, others taken out."""
+    """Return the choices after the drafts: update or bring back known ones, add new ones, mark the others as removed."""
     known = {choice.choice_id: choice for choice in before}
-    fresh = max(known, default=FIRST_CHOICE_ID - 1) + 1
+    next_id = max(known, default=FIRST_CHOICE_ID - 1) + 1
     merged: dict[int, Choice] = {}
     for order, draft in enumerate(drafts, start=1):
         display_order = order if draft.display_order is None else draft.display_order
         old = known.get(draft.choice_id) if draft.choice_id is not None else None
         if old is None:
-            merged[fresh] = Choice(fresh, draft.choice_label, display_order, now, now)
-            fresh += 1
+            merged[next_id] = Choice(
+                choice_id=next_id,
+                choice_label=draft.choice_label,
+                display_order=display_order,
+                created_at=now,
+                updated_at=now,
+            )
+            next_id += 1
         elif (old.choice_label, old.display_order, old.deleted_at) == (
             draft.choice_label,
             display_order,
@@ -444,12 +436,17 @@ def _merged_choices(
             merged[old.choice_id] = old
         else:
             merged[old.choice_id] = Choice(
-                old.choice_id, draft.choice_label, display_order, old.created_at, now
+                choice_id=old.choice_id,
+                choice_label=draft.choice_label,
+                display_order=display_order,
+                created_at=old.created_at,
+                updated_at=now,
             )
     for choice in before:
         if choice.choice_id not in merged:
-            gone = choice.deleted_at or now.date()
-            merged[choice.choice_id] = msgspec.structs.replace(choice, deleted_at=gone)
+            merged[choice.choice_id] = msgspec.structs.replace(
+                choice, deleted_at=choice.deleted_at or now.date()
+            )
     return tuple(merged[choice_id] for choice_id in sorted(merged))
 
 
@@ -462,5 +459,4 @@ async def _refuse_taken_name(tx: Transaction, account_id: UUID, name: str, *, ex
         except_id,
     )
     if taken_by is not None:
-        message = f"A custom field with this label already exists: {taken_by}"
-        raise Conflict(message)
+        raise Conflict(f"A custom field with this label already exists: {taken_by}")

@@ -1,4 +1,4 @@
-"""The spellings of a date that the contract takes. V3 contract 1.3."""
+"""Parse the formats of dates and moments that clients send. V3 contract 1.3."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ZONE_NAME = re.compile(r" ?(?:UTC|GMT)$")
 
 
 def parse_date(text: str) -> date | None:
-    """A date spelled YYYY-MM-DD, YYYY/M/D, MM/DD/YYYY, M-D-YYYY and the like; None for anything else."""
+    """Parse YYYY-MM-DD, YYYY/M/D, MM/DD/YYYY, M-D-YYYY and the like; return None for anything else."""
     if match := _YEAR_FIRST.fullmatch(text):
         year, _, month, day = match.groups()
     elif match := _MONTH_FIRST.fullmatch(text):
@@ -25,13 +25,13 @@ def parse_date(text: str) -> date | None:
 
 
 def parse_datetime(text: str) -> datetime | None:
-    """A moment in any ISO 8601 spelling that clients send; in UTC, which is also meant when no zone is named.
+    """Parse a moment in any ISO 8601 form that clients send; return it in UTC, or None for anything else.
 
-    `2022-01-01T16:37:59.091Z`, `…+00:00` (also when the plus arrived as a blank), `…+0000`,
-    `2022-01-01 16:37:59 UTC`, `2022-01-01 16:37:59 +0000`, `2022-01-01`. None for anything else.
+    Accepts `2022-01-01T16:37:59.091Z`, `…+00:00` (also with a blank in place of the plus), `…+0000`,
+    `2022-01-01 16:37:59 UTC`, `2022-01-01 16:37:59 +0000`, `2022-01-01`. Without a zone, UTC is assumed.
     """
     text = _ZONE_NAME.sub("Z", text.strip())
-    if re.search(r":\d\d(\.\d+)? {1,2}\d\d:?\d\d$", text):  # a plus that became a blank in the query string
+    if re.search(r":\d\d(\.\d+)? {1,2}\d\d:?\d\d$", text):  # the query string turned a plus into a blank
         head, _, zone = text.rpartition(" ")
         text = f"{head.rstrip()}+{zone}"
     try:

@@ -1,14 +1,13 @@
-"""Requests that a client may send again: done once, and answered the same each time.
+"""Idempotency keys: a request that a client sends again is done once and answered the same each time.
 
-The answer is stored by the transaction of the operation itself, so there is no moment at which one of them
-exists without the other, whenever a process dies. For that, the transaction waits for the answer: `Once`
-runs the operation, hands its result to the endpoint, takes the answer that the endpoint made of it, stores
-it and commits.
+The first answer is stored in the transaction of the operation, so both are committed or neither, whenever a
+process dies. The transaction therefore waits for the answer: `Once` runs the operation, hands its result to the
+endpoint, takes the answer that the endpoint made, stores it and commits.
 
-Only what succeeded is kept. An error rolls back, and its key may be used again, also with another body.
+Only success is stored. An error rolls back, and its key may be used again, with another body too.
 
-An answer may tell of a person. The erasure of that person takes the answer away (core.privacy.places); the key
-still stands for a request that was done.
+An answer may hold data of a person. Their erasure deletes the answer (core.privacy.places); the key still
+marks a request that was done.
 """
 
 from __future__ import annotations
@@ -36,18 +35,18 @@ MAX_KEY = 255
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What was answered to a request."""
+    """The answer to a request."""
 
     status: int
     headers: list[tuple[str, str]]
     body: bytes | None
-    """None where it was erased, or never kept."""
+    """None if it was erased, or was streamed and so never stored."""
     contact_id: UUID | None = None
-    """The contact that the body tells of."""
+    """The contact whose data the body holds."""
 
 
 class NotAgain(EverlistError):
-    """A request with this key is not done."""
+    """Another request has this key, so this one is not done."""
 
 
 class Repeated(NotAgain):
@@ -63,16 +62,16 @@ class KeyReused(NotAgain):
 
 
 class UnderWay(NotAgain):
-    """A request with the same key is being done at this moment."""
+    """A request with the same key has begun and not ended."""
 
 
 class Once:
-    """One request that came with a key. `write` in place of Database.write, then `finish` or `give_up`."""
+    """One request with a key: call `write` in place of Database.write, then `finish` or `give_up`."""
 
     def __init__(
         self, db: Database, account_id: UUID, key: str, fingerprint: Callable[[], bytes], *, now: datetime
     ) -> None:
-        """`fingerprint` is asked when the operation begins, when the whole request has been read."""
+        """`fingerprint` is called when the operation begins: by then the whole request has been read."""
         self._db = db
         self._account_id = account_id
         self._key_hash = hashlib.sha256(key.encode()).digest()
@@ -91,7 +90,7 @@ class Once:
             return await operation(self._tx)
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
-        async def all_of_it(tx: Transaction) -> None:
+        async def with_answer(tx: Transaction) -> None:
             await _claim(tx, self._account_id, self._key_hash, self._fingerprint(), now=self._now)
             result = await operation(tx)
             self._tx = tx
@@ -99,7 +98,7 @@ class Once:
             answer = await self._answer
             await _keep(tx, self._account_id, self._key_hash, self._fingerprint(), answer, now=self._now)
 
-        self._writing = asyncio.create_task(self._db.write(all_of_it))
+        self._writing = asyncio.create_task(self._db.write(with_answer))
         await asyncio.wait((self._writing, done), return_when=asyncio.FIRST_COMPLETED)
         if not done.done():
             await self._writing  # raises
@@ -121,12 +120,11 @@ class Once:
 async def _claim(
     tx: Transaction, account_id: UUID, key_hash: bytes, request_hash: bytes, *, now: datetime
 ) -> None:
-    """Make sure that nobody has done or is doing a request with this key, until the transaction ends."""
+    """Lock the key until the transaction ends. Raises NotAgain if a request with it was done or is under way."""
     lock = int.from_bytes(hashlib.sha256(account_id.bytes + key_hash).digest()[:8], signed=True)
     if not await tx.value("select pg_try_advisory_xact_lock($1)", lock):
-        message = "A request with this Idempotency-Key is under way"
-        raise UnderWay(message)
-    # A statement of its own: it begins after the lock is held, and sees what the last one to hold it stored.
+        raise UnderWay("A request with this Idempotency-Key is under way")
+    # A second statement: its snapshot begins after the lock, so it sees the answer of the last holder.
     row = await tx.row(
         "select request_hash, status, headers, body, made_at from idempotency_key"
         " where account_id = $1 and key_hash = $2",
@@ -140,11 +138,10 @@ async def _claim(
             "delete from idempotency_key where account_id = $1 and key_hash = $2", account_id, key_hash
         )
     elif row["request_hash"] != request_hash:
-        message = "Idempotency-Key does not have a valid value: another request was done with it"
-        raise KeyReused(message)
+        raise KeyReused("Idempotency-Key does not have a valid value: another request was done with it")
     else:
         headers = msgspec.json.decode(row["headers"], type=list[tuple[str, str]])
-        raise Repeated(Answer(row["status"], headers, row["body"]))
+        raise Repeated(Answer(status=row["status"], headers=headers, body=row["body"]))
 
 
 async def _keep(
@@ -165,7 +162,7 @@ async def _keep(
 
 
 async def sweep(db: Queries, account_id: UUID, *, before: datetime) -> None:
-    """Take away what was answered before `before`."""
+    """Delete the answers from before `before`."""
     await db.value(
         "delete from idempotency_key where account_id = $1 and made_at < $2 returning null",
         account_id,

@@ -1,8 +1,8 @@
-"""Links that people get by mail: what stands in them, and how it is read back.
+"""Make and read the links that people get by mail.
 
-Two kinds. A contact's *link* is signed and never expires: whoever holds it may unsubscribe that contact or
-take it off lists, and nothing more. A *token* is random, kept as a hash, and answers one question once.
-Both say which account they belong to, and have the characters of a URL's path.
+There are two kinds. A contact's *link* is signed and never expires: its holder may unsubscribe that contact or
+remove it from lists, and nothing else. A *token* is random, stored as a hash, and answers one question once.
+Both contain the account's id, and only characters that a URL path may have.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _SECRET = 32
 
 
 def link(key: bytes, account_id: UUID, contact_id: UUID) -> str:
-    """The contact's link: 64 characters."""
+    """Return the contact's link: 64 characters."""
     return _text(account_id.bytes + contact_id.bytes + _signature(key, account_id, contact_id))
 
 
 def read_link(key: bytes, text: str) -> tuple[UUID, UUID] | None:
-    """(account id, contact id) of a link that was made with this key, or None."""
+    """Return (account id, contact id) if the link was signed with this key, or None."""
     data = _data(text, 32 + _SIGNATURE)
     if data is None:
         return None
@@ -39,13 +39,13 @@ def _signature(key: bytes, account_id: UUID, contact_id: UUID) -> bytes:
 
 
 def new_token(account_id: UUID) -> tuple[str, bytes]:
-    """(token, its hash): 64 characters with 256 random bits."""
+    """Return a new token, 64 characters with 256 random bits, and its hash."""
     data = account_id.bytes + secrets.token_bytes(_SECRET)
     return _text(data), hashlib.sha256(data).digest()
 
 
 def read_token(text: str) -> tuple[UUID, bytes] | None:
-    """(account id, hash) of what has the form of a token, or None."""
+    """Return (account id, hash) if the text has the form of a token, or None."""
     data = _data(text, 16 + _SECRET)
     return None if data is None else (UUID(bytes=data[:16]), hashlib.sha256(data).digest())
 
@@ -55,7 +55,7 @@ def _text(data: bytes) -> str:
 
 
 def _data(text: str, length: int) -> bytes | None:
-    """The bytes that `text` spells in its one spelling, or None."""
+    """Decode URL-safe base64 of `length` bytes, or return None."""
     try:
         data = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
     except ValueError:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_LISTS = 1000
 
 COUNTED = {"all": "list.members", "active": "list.active", "sms": "list.sms"}
-"""What can be counted of a list, and the counter that holds it."""
+"""The counts of a list, and the counter of each."""
 
 
 class ContactList(msgspec.Struct, frozen=True):
@@ -45,43 +45,42 @@ class ListDraft(msgspec.Struct, frozen=True):
 
 
 def _contact_list(row: Row) -> ContactList:
-    return ContactList(
-        row["list_id"],
-        row["name"],
-        row["description"],
-        row["favorite"],
-        row["created_at"],
-        row["updated_at"],
-        row["deleted_at"],
-    )
+    return ContactList(**row)
 
 
 async def create(tx: Transaction, account_id: UUID, draft: ListDraft, *, now: datetime) -> ContactList:
-    """Make a list. Raises Conflict (the name is taken, in any case) and LimitReached."""
+    """Create a list. Raises Conflict (another list has the name, ignoring case) and LimitReached."""
     await _refuse_taken_name(tx, account_id, draft.name, except_id=None)
     await accounts.lock(tx, account_id)
     count = await tx.value(
         "select count(*) from contact_list where account_id = $1 and deleted_at is null", account_id
     )
     if count >= MAX_LISTS:
-        message = f"an account may have at most {MAX_LISTS} lists"
-        raise LimitReached(message)
-    made = ContactList(new_id(), draft.name, draft.description, draft.favorite, now, now, None)
+        raise LimitReached(f"an account may have at most {MAX_LISTS} lists")
+    contact_list = ContactList(
+        list_id=new_id(),
+        name=draft.name,
+        description=draft.description,
+        favorite=draft.favorite,
+        created_at=now,
+        updated_at=now,
+        deleted_at=None,
+    )
     await tx.execute(
         "insert into contact_list (account_id, list_id, name, description, favorite, created_at, updated_at)"
         " values ($1, $2, $3, $4, $5, $6, $6)",
         account_id,
-        made.list_id,
-        made.name,
-        made.description,
-        made.favorite,
+        contact_list.list_id,
+        draft.name,
+        draft.description,
+        draft.favorite,
         now,
     )
-    return made
+    return contact_list
 
 
 async def get(db: Queries, account_id: UUID, list_id: UUID) -> ContactList:
-    """The list, a deleted one included. Raises NotFound."""
+    """Return a list, even if it is deleted. Raises NotFound."""
     row = await db.row(
         "select list_id, name, description, favorite, created_at, updated_at, deleted_at"
         " from contact_list where account_id = $1 and list_id = $2",
@@ -89,17 +88,16 @@ async def get(db: Queries, account_id: UUID, list_id: UUID) -> ContactList:
         list_id,
     )
     if row is None:
-        message = f"no contact list has the id {list_id}"
-        raise NotFound(message)
+        raise NotFound(f"no contact list has the id {list_id}")
     return _contact_list(row)
 
 
 async def replace(
     tx: Transaction, account_id: UUID, list_id: UUID, draft: ListDraft, *, now: datetime
 ) -> ContactList:
-    """Set all writable properties; what changes nothing leaves `updated_at` alone.
+    """Set all writable properties; leave `updated_at` alone if nothing changes.
 
-    Raises NotFound (also for a deleted list) and Conflict (the name is taken).
+    Raises NotFound (also for a deleted list) and Conflict (another list has the name).
     """
     row = await tx.row(
         "select list_id, name, description, favorite, created_at, updated_at, deleted_at"
@@ -108,10 +106,9 @@ async def replace(
         list_id,
     )
     if row is None:
-        message = f"no contact list has the id {list_id}"
-        raise NotFound(message)
+        raise NotFound(f"no contact list has the id {list_id}")
     before = _contact_list(row)
-    if draft == ListDraft(before.name, before.description, before.favorite):
+    if draft == ListDraft(name=before.name, description=before.description, favorite=before.favorite):
         return before
     await _refuse_taken_name(tx, account_id, draft.name, except_id=list_id)
     await tx.execute(
@@ -124,7 +121,9 @@ async def replace(
         draft.favorite,
         now,
     )
-    return ContactList(list_id, draft.name, draft.description, draft.favorite, before.created_at, now, None)
+    return msgspec.structs.replace(
+        before, name=draft.name, description=draft.description, favorite=draft.favorite, updated_at=now
+    )
 
 
 async def page(
@@ -138,7 +137,7 @@ async def page(
     deleted: bool = False,
     count: bool = False,
 ) -> Page[ContactList]:
-    """Lists by id: the live ones, the deleted ones, or both; of one `name` in any case, if given."""
+    """Return a page of lists by id: live ones, deleted ones or both; with `name`, only that one, ignoring case."""
     rows = await db.rows(
         """
         select list_id, name, description, favorite, created_at, updated_at, deleted_at
@@ -169,11 +168,11 @@ async def page(
             deleted,
         )
     next_id = rows[limit]["list_id"] if len(rows) > limit else None
-    return Page([_contact_list(row) for row in rows[:limit]], next_id, total)
+    return Page(items=[_contact_list(row) for row in rows[:limit]], next_id=next_id, total=total)
 
 
 async def named(db: Queries, account_id: UUID, list_ids: Sequence[UUID]) -> list[ContactList]:
-    """The live ones of these lists, by name."""
+    """Return those of the lists that are live, ordered by name."""
     rows = await db.rows(
         "select list_id, name, description, favorite, created_at, updated_at, deleted_at"
         " from contact_list where account_id = $1 and list_id = any($2) and deleted_at is null order by name",
@@ -186,14 +185,14 @@ async def named(db: Queries, account_id: UUID, list_ids: Sequence[UUID]) -> list
 async def membership_counts(
     db: Queries, account_id: UUID, list_ids: Sequence[UUID], counted: str
 ) -> dict[UUID, int]:
-    """How many contacts are on each list; `counted` is a key of COUNTED."""
+    """Return how many contacts are on each list; `counted` is a key of COUNTED."""
     return await counters.of_subjects(db, account_id, COUNTED[counted], list_ids)
 
 
 async def ids_by_sequence(
     db: Queries, account_id: UUID, sequence_ids: Sequence[int]
 ) -> list[tuple[int, UUID]]:
-    """(V2 id, list id) ascending by V2 id; ids of no list are left out."""
+    """Return (V2 id, list id) by ascending V2 id; omit ids that no list has."""
     rows = await db.rows(
         "select sequence_id, list_id from contact_list where account_id = $1 and sequence_id = any($2)"
         " order by sequence_id",
@@ -204,7 +203,7 @@ async def ids_by_sequence(
 
 
 async def lock_live(tx: Transaction, account_id: UUID, list_ids: Sequence[UUID]) -> set[UUID]:
-    """Which of the ids are live lists; they cannot be deleted until this transaction ends."""
+    """Return which of the ids are live lists; block their deletion until this transaction ends."""
     if not list_ids:
         return set()
     rows = await tx.rows(
@@ -217,7 +216,7 @@ async def lock_live(tx: Transaction, account_id: UUID, list_ids: Sequence[UUID])
 
 
 async def lock_for_delete(tx: Transaction, account_id: UUID, list_ids: tuple[UUID, ...]) -> None:
-    """Keep everybody from joining these lists until this transaction ends."""
+    """Block other transactions from adding members to these lists until this transaction ends."""
     await tx.rows(
         "select list_id from contact_list where account_id = $1 and list_id = any($2) order by list_id for update",
         account_id,
@@ -228,7 +227,7 @@ async def lock_for_delete(tx: Transaction, account_id: UUID, list_ids: tuple[UUI
 async def mark_deleted(
     tx: Transaction, account_id: UUID, list_ids: tuple[UUID, ...], *, now: datetime
 ) -> None:
-    """Hide lists whose memberships are gone; their names are free again."""
+    """Hide lists whose memberships are already deleted; their names become free."""
     await tx.execute(
         "update contact_list set deleted_at = $3, updated_at = $3"
         " where account_id = $1 and list_id = any($2) and deleted_at is null",
@@ -248,5 +247,4 @@ async def _refuse_taken_name(tx: Transaction, account_id: UUID, name: str, *, ex
         except_id,
     )
     if taken_by is not None:
-        message = f"A contact list with this name already exists: {taken_by}"
-        raise Conflict(message)
+        raise Conflict(f"A contact list with this name already exists: {taken_by}")

@@ -1,14 +1,13 @@
-"""The outbox: mail is queued in the transaction that wants it, and sent by a worker.
+"""The outbox: a request queues mail in its own transaction, and a worker sends it at most once.
 
-A claim moves the mail's due time on by a lease, so a killed worker's mail comes up again. What must not
-happen twice is the handing over: right before the text of the mail goes out, the worker marks it `sending`.
-If it then dies, or the connection breaks before the server's answer, nobody knows whether the server took
-the mail, and it is given up rather than sent twice. Whatever fails before that mark, or is refused by the
-server after it, is tried again.
+A worker claims a mail by moving its due time on by a lease, so the mail of a killed worker becomes due again. Right
+before the worker sends the text, it marks the mail `sending`. If it dies after that, or the connection breaks before
+the server's answer, the server may or may not have accepted the mail: the worker gives it up, because sending it
+twice is worse. A failure before the mark, or a temporary refusal by the server after it, is retried.
 
-A mail that was taken is deleted. A mail that is given up loses its address and its token.
+A mail that the server accepted is deleted. A mail that is given up loses its address and its token.
 
-Whoever writes to several of the tables takes mail_due before mail, and mail before confirmation, as an erasure does.
+Lock order: mail_due, then mail, then confirmation. An erasure follows it too; another order would deadlock.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ FIRST_RETRY = timedelta(seconds=30)
 LAST_RETRY = timedelta(hours=1)
 GIVEN_UP_AFTER = timedelta(days=2)
 DEAD_KEPT = timedelta(days=30)
-"""How long a mail that was given up is counted."""
+"""How long a mail is counted after it was given up."""
 
 UNKNOWN = "unknown"
-"""The last error of a mail of which nobody knows whether the server took it."""
+"""The last error of a mail that the server may or may not have accepted."""
 
 
 class Claimed(msgspec.Struct, frozen=True):
-    """A mail that this worker may send."""
+    """A mail that a worker has claimed; `claim_id` proves that the claim still holds."""
 
     account_id: UUID
     mail_id: UUID
@@ -45,7 +44,7 @@ class Claimed(msgspec.Struct, frozen=True):
 
 
 class Mail(msgspec.Struct, frozen=True):
-    """What a mail is made of."""
+    """Everything needed to compose and send a mail."""
 
     account_id: UUID
     mail_id: UUID
@@ -74,7 +73,7 @@ async def queue(
     link_token: str,
     now: datetime,
 ) -> None:
-    """Queue the mail that puts the question; it goes out if the transaction commits."""
+    """Queue the mail that asks for a confirmation; it is sent if the transaction commits."""
     mail_id = new_id()
     await tx.execute(
         "insert into mail (account_id, mail_id, contact_id, confirmation_id, state, address, link_token, queued_at)"
@@ -94,7 +93,7 @@ async def queue(
 
 
 async def claim(tx: Transaction, *, now: datetime) -> Claimed | None:
-    """Claim the mail that has been due longest; None where none is due."""
+    """Claim the mail that has been due longest; return None if none is due."""
     claim_id = new_id()
     row = await tx.row(
         """
@@ -108,14 +107,14 @@ async def claim(tx: Transaction, *, now: datetime) -> Claimed | None:
         now + LEASE,
         claim_id,
     )
-    return Claimed(row["account_id"], row["mail_id"], claim_id) if row else None
+    return Claimed(account_id=row["account_id"], mail_id=row["mail_id"], claim_id=claim_id) if row else None
 
 
 async def take(tx: Transaction, claimed: Claimed, *, now: datetime) -> Mail | None:
-    """The claimed mail; None where it is not to be sent any more, which is then settled.
+    """Return the claimed mail; if it must not be sent any more, settle it and return None.
 
-    That is so where its question was answered or replaced meanwhile, where the contact has another address by now,
-    and where a worker died while it handed the mail over.
+    A mail is not sent if its question was answered or replaced, if the contact's address has changed, or if a worker
+    died while sending it.
     """
     row = await tx.row(
         """
@@ -140,30 +139,30 @@ async def take(tx: Transaction, claimed: Claimed, *, now: datetime) -> Mail | No
         now,
     )
     if row is None or not row["open"]:
-        await _forget(tx, claimed.account_id, claimed.mail_id)
+        await _delete(tx, claimed.account_id, claimed.mail_id)
         return None
     if row["state"] == "sending":
         await give_up(tx, claimed, UNKNOWN)
         return None
     return Mail(
-        row["account_id"],
-        row["mail_id"],
-        row["contact_id"],
-        row["confirmation_id"],
-        row["kind"],
-        row["address"],
-        row["address_hmac"],
-        row["link_token"],
-        row["message_id"],
-        row["queued_at"],
-        row["attempts"],
-        row["expires_at"],
-        row["list_names"],
+        account_id=row["account_id"],
+        mail_id=row["mail_id"],
+        contact_id=row["contact_id"],
+        confirmation_id=row["confirmation_id"],
+        kind=row["kind"],
+        address=row["address"],
+        address_hmac=row["address_hmac"],
+        link_token=row["link_token"],
+        message_id=row["message_id"],
+        queued_at=row["queued_at"],
+        attempts=row["attempts"],
+        expires_at=row["expires_at"],
+        list_names=row["list_names"],
     )
 
 
 async def mark_sending(tx: Transaction, claimed: Claimed) -> bool:
-    """Mark that the mail is being handed over; False where the claim has passed to another, or the mail is gone."""
+    """Mark that the text is about to be sent; return False if another worker has the claim, or the mail is deleted."""
     marked = await tx.value(
         """
         update mail m set state = 'sending' from mail_due d
@@ -189,7 +188,7 @@ def named(file: str) -> set[str]:
 
 
 async def hold(tx: Transaction, claimed: Claimed) -> bool:
-    """Keep an erasure away from the mail until the transaction ends; False where one took it, or another claim."""
+    """Lock the mail against an erasure; return False if the mail is erased, or another worker has the claim."""
     due = await tx.value(
         "select true from mail_due where account_id = $1 and mail_id = $2 and claimed_by = $3 for update",
         claimed.account_id,
@@ -205,8 +204,8 @@ async def hold(tx: Transaction, claimed: Claimed) -> bool:
 
 
 async def sent(tx: Transaction, mail: Mail, *, now: datetime) -> None:
-    """The server took the mail."""
-    await _forget(tx, mail.account_id, mail.mail_id)
+    """Record that the server accepted the mail, and delete it."""
+    await _delete(tx, mail.account_id, mail.mail_id)
     await tx.execute(
         "update confirmation set sent_at = $4 where account_id = $1 and contact_id = $2 and confirmation_id = $3",
         mail.account_id,
@@ -217,9 +216,9 @@ async def sent(tx: Transaction, mail: Mail, *, now: datetime) -> None:
 
 
 async def try_later(tx: Transaction, claimed: Claimed, mail: Mail, error: str, *, now: datetime) -> bool:
-    """The mail was not taken, for now: it waits, longer each time; False where it is given up.
+    """Schedule another attempt, after twice the delay each time; return False if the mail is given up instead.
 
-    `error` is the kind of error or the server's code.
+    `error` is the type of the error or the server's code.
     """
     if now - mail.queued_at >= GIVEN_UP_AFTER:
         await give_up(tx, claimed, error)
@@ -244,9 +243,9 @@ async def try_later(tx: Transaction, claimed: Claimed, mail: Mail, error: str, *
 
 
 async def give_up(tx: Transaction, claimed: Claimed, error: str) -> None:
-    """The mail will not be sent: it stays to be counted, without its address and its token.
+    """Give the mail up: keep its row for the count, without its address and its token.
 
-    A resubscribe mail that certainly never went out may be asked for again.
+    If the server certainly did not accept a resubscribe mail, allow another request for it.
     """
     row = await tx.row(
         "update mail set state = 'dead', address = null, link_token = null, last_error = $3"
@@ -271,23 +270,23 @@ async def give_up(tx: Transaction, claimed: Claimed, error: str) -> None:
         )
 
 
-async def _forget(tx: Transaction, account_id: UUID, mail_id: UUID) -> None:
+async def _delete(tx: Transaction, account_id: UUID, mail_id: UUID) -> None:
     await tx.execute("delete from mail_due where account_id = $1 and mail_id = $2", account_id, mail_id)
     await tx.execute("delete from mail where account_id = $1 and mail_id = $2", account_id, mail_id)
 
 
 async def count_waiting(db: Queries) -> int:
-    """How many mails wait to be sent, on the whole server."""
+    """Return how many mails wait to be sent, over all accounts."""
     return await db.value("select count(*) from mail_due")
 
 
 async def count_dead(db: Queries, account_id: UUID) -> int:
-    """How many mails of the account were given up within the last DEAD_KEPT."""
+    """Return how many mails of the account were given up within the last DEAD_KEPT."""
     return await db.value("select count(*) from mail where account_id = $1 and state = 'dead'", account_id)
 
 
 async def sweep(db: Queries, account_id: UUID, *, before: datetime) -> None:
-    """Forget the mails that were given up and had been queued before `before`."""
+    """Delete given-up mails that were queued before `before`."""
     await db.value(
         "delete from mail where account_id = $1 and state = 'dead' and queued_at < $2 returning null",
         account_id,

@@ -1,4 +1,4 @@
-"""Pages by key: items, and the id that the next page begins with. Never an offset."""
+"""Pages by key (keyset pagination): items, and the id of the first item of the next page."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
     next_id: UUID | None
     """The id of the first item of the next page; None on the last page."""
     total: int | None = None
-    """How many items match on all pages; None unless it was asked for."""
+    """How many items match on all pages; None unless the caller asked for it."""
     next_at: datetime | None = None
-    """The time of that item, where the pages follow a time."""
+    """The time of that item, if the pages are ordered by a time."""

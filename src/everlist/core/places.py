@@ -1,6 +1,6 @@
-"""Names of countries and of the states of the US and Canada, which the contract stores in full.
+"""Replace codes of countries, US states and Canadian provinces by their names, as the contract stores them.
 
-ISO 3166-1 alpha-2 and ISO 3166-2; a code becomes its name, anything else stays as it was sent.
+The codes are ISO 3166-1 alpha-2 and ISO 3166-2.
 """
 
 from __future__ import annotations
@@ -68,13 +68,13 @@ STATES = {"United States": _table(_US_STATES), "Canada": _table(_CA_PROVINCES)}
 
 
 def country_name(country: str) -> str:
-    """`US` gives `United States`; what is not a code stays."""
+    """Return `United States` for `US`; return the text unchanged if it is not a code."""
     return COUNTRIES.get(country.strip().upper(), country)
 
 
 def state_name(state: str, country: str | None) -> str:
-    """`IL` gives `Illinois` in the United States, or where no country is named; what is not a code stays.
+    """Return `Illinois` for `IL` in the United States; return the text unchanged if it is not a code.
 
-    `country` is a name, as country_name gives it.
+    `country` is a name, as country_name returns it; None means the United States.
     """
     return STATES.get(country or "United States", {}).get(state.strip().upper(), state)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Tag(msgspec.Struct, frozen=True):
-    """A word that contacts are marked with."""
+    """A label on contacts."""
 
     tag_id: UUID
     name: str
@@ -30,42 +30,41 @@ class Tag(msgspec.Struct, frozen=True):
 
 
 def _tag(row: Row) -> Tag:
-    return Tag(row["tag_id"], row["name"], row["tag_source"], row["created_at"], row["updated_at"])
+    return Tag(**row)
 
 
 async def create(
     tx: Transaction, account_id: UUID, name: str, *, tag_source: str | None = None, now: datetime
 ) -> Tag:
-    """Make a tag. Raises Conflict (the name is taken, in any case)."""
+    """Create a tag. Raises Conflict (another tag has the name, ignoring case)."""
     await _refuse_taken_name(tx, account_id, name, except_id=None)
-    made = Tag(new_id(), name, tag_source, now, now)
+    tag = Tag(tag_id=new_id(), name=name, tag_source=tag_source, created_at=now, updated_at=now)
     await tx.execute(
         "insert into tag (account_id, tag_id, name, tag_source, created_at, updated_at)"
         " values ($1, $2, $3, $4, $5, $5)",
         account_id,
-        made.tag_id,
+        tag.tag_id,
         name,
         tag_source,
         now,
     )
-    return made
+    return tag
 
 
 async def get(db: Queries, account_id: UUID, tag_id: UUID) -> Tag:
-    """Raises NotFound."""
+    """Return a tag. Raises NotFound."""
     row = await db.row(
         "select tag_id, name, tag_source, created_at, updated_at from tag where account_id = $1 and tag_id = $2",
         account_id,
         tag_id,
     )
     if row is None:
-        message = f"no tag has the id {tag_id}"
-        raise NotFound(message)
+        raise NotFound(f"no tag has the id {tag_id}")
     return _tag(row)
 
 
 async def rename(tx: Transaction, account_id: UUID, tag_id: UUID, name: str, *, now: datetime) -> Tag:
-    """Give a tag another name. Raises NotFound and Conflict (the name is taken)."""
+    """Rename a tag. Raises NotFound and Conflict (another tag has the name)."""
     row = await tx.row(
         "select tag_id, name, tag_source, created_at, updated_at from tag"
         " where account_id = $1 and tag_id = $2 for no key update",
@@ -73,8 +72,7 @@ async def rename(tx: Transaction, account_id: UUID, tag_id: UUID, name: str, *, 
         tag_id,
     )
     if row is None:
-        message = f"no tag has the id {tag_id}"
-        raise NotFound(message)
+        raise NotFound(f"no tag has the id {tag_id}")
     before = _tag(row)
     if before.name == name:
         return before
@@ -86,13 +84,13 @@ async def rename(tx: Transaction, account_id: UUID, tag_id: UUID, name: str, *, 
         name,
         now,
     )
-    return Tag(tag_id, name, before.tag_source, before.created_at, now)
+    return msgspec.structs.replace(before, name=name, updated_at=now)
 
 
 async def page(
     db: Queries, account_id: UUID, *, limit: int, from_id: UUID | None = None, count: bool = False
 ) -> Page[Tag]:
-    """Tags, oldest first."""
+    """Return a page of tags, oldest first."""
     rows = await db.rows(
         "select tag_id, name, tag_source, created_at, updated_at from tag"
         " where account_id = $1 and ($2::uuid is null or tag_id >= $2) order by tag_id limit $3",
@@ -103,18 +101,17 @@ async def page(
     total: int | None = None
     if count:
         total = await db.value("select count(*) from tag where account_id = $1", account_id)
-    return Page(
-        [_tag(row) for row in rows[:limit]], rows[limit]["tag_id"] if len(rows) > limit else None, total
-    )
+    next_id = rows[limit]["tag_id"] if len(rows) > limit else None
+    return Page(items=[_tag(row) for row in rows[:limit]], next_id=next_id, total=total)
 
 
 async def contacts_counts(db: Queries, account_id: UUID, tag_ids: Sequence[UUID]) -> dict[UUID, int]:
-    """How many contacts, deleted ones aside, carry each tag."""
+    """Return how many contacts, without deleted ones, have each tag."""
     return await counters.of_subjects(db, account_id, "tag.contacts", tag_ids)
 
 
 async def lock_existing(tx: Transaction, account_id: UUID, tag_ids: Sequence[UUID]) -> set[UUID]:
-    """Which of the ids are tags; they cannot be deleted until this transaction ends."""
+    """Return which of the ids are tags; block their deletion until this transaction ends."""
     if not tag_ids:
         return set()
     rows = await tx.rows(
@@ -126,7 +123,7 @@ async def lock_existing(tx: Transaction, account_id: UUID, tag_ids: Sequence[UUI
 
 
 async def lock_for_delete(tx: Transaction, account_id: UUID, tag_ids: tuple[UUID, ...]) -> None:
-    """Keep everybody from using these tags until this transaction ends."""
+    """Block other transactions from using these tags until this transaction ends."""
     await tx.rows(
         "select tag_id from tag where account_id = $1 and tag_id = any($2) order by tag_id for update",
         account_id,
@@ -135,13 +132,13 @@ async def lock_for_delete(tx: Transaction, account_id: UUID, tag_ids: tuple[UUID
 
 
 async def delete(tx: Transaction, account_id: UUID, tag_ids: tuple[UUID, ...]) -> int:
-    """Delete tags that no contact carries any more; how many there were."""
-    gone = await tx.rows(
+    """Delete tags that no contact has any more; return how many."""
+    deleted = await tx.rows(
         "delete from tag where account_id = $1 and tag_id = any($2) returning tag_id",
         account_id,
         list(tag_ids),
     )
-    return len(gone)
+    return len(deleted)
 
 
 async def _refuse_taken_name(tx: Transaction, account_id: UUID, name: str, *, except_id: UUID | None) -> None:
@@ -152,5 +149,4 @@ async def _refuse_taken_name(tx: Transaction, account_id: UUID, name: str, *, ex
         except_id,
     )
     if taken_by is not None:
-        message = f"A tag with this name already exists: {taken_by}"
-        raise Conflict(message)
+        raise Conflict(f"A tag with this name already exists: {taken_by}")

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from collections import OrderedDict
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 from uuid import UUID
 
 import msgspec
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
     from everlist.db import Database, Queries, Row, Transaction
 
-SCOPES = ("contact_data", "campaign_data", "account_read", "account_update", "offline_access")
+TokenScope = Literal["contact_data", "campaign_data", "account_read", "account_update", "offline_access"]
+SCOPES: tuple[TokenScope, ...] = get_args(TokenScope)
 """V3 contract 2.4."""
 
-DEFAULT_SCOPES = ("contact_data", "campaign_data", "account_read", "account_update")
-"""What a token may do unless told otherwise: everything but the issue of refresh tokens."""
+DEFAULT_SCOPES: tuple[TokenScope, ...] = ("contact_data", "campaign_data", "account_read", "account_update")
+"""The scopes of a token if none are named: all but `offline_access`, which allows refresh tokens."""
 
 REVOKED_CHANNEL = "everlist_token_revoked"
 _CACHED_TOKENS = 10_000
@@ -32,7 +33,7 @@ _CACHED_SECONDS = 60.0
 
 
 class Token(msgspec.Struct, frozen=True):
-    """A token as it is kept: everything but the secret."""
+    """A token as the database has it: everything but the secret."""
 
     token_id: UUID
     account_id: UUID
@@ -44,30 +45,36 @@ class Token(msgspec.Struct, frozen=True):
 
 def _token(row: Row) -> Token:
     return Token(
-        row["token_id"],
-        row["account_id"],
-        row["name"],
-        frozenset(row["scopes"]),
-        row["created_at"],
-        row["revoked_at"],
+        token_id=row["token_id"],
+        account_id=row["account_id"],
+        name=row["name"],
+        scopes=frozenset(row["scopes"]),
+        created_at=row["created_at"],
+        revoked_at=row["revoked_at"],
     )
 
 
 def _hash(secret: str) -> bytes:
-    # A fast hash is right here: the secret has 256 random bits, so there is nothing to guess.
+    # A fast hash is enough: the secret has 256 random bits, so nobody can guess it.
     return hashlib.sha256(secret.encode()).digest()
 
 
 async def create(
     tx: Transaction, account_id: UUID, *, scopes: Sequence[str], now: datetime, name: str = ""
 ) -> tuple[str, Token]:
-    """Make a token; the secret is returned here and never again. Raises Invalid for an unknown scope."""
+    """Make a token, and return its secret, which is not stored, with it. Raises Invalid for an unknown scope."""
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown:
-        message = f"unknown scope {', '.join(unknown)}: the scopes are {', '.join(SCOPES)}"
-        raise Invalid(message)
+        raise Invalid(f"unknown scope {', '.join(unknown)}: the scopes are {', '.join(SCOPES)}")
     secret = "ev_" + secrets.token_urlsafe(32)
-    token = Token(new_id(), account_id, name, frozenset(scopes), now, None)
+    token = Token(
+        token_id=new_id(),
+        account_id=account_id,
+        name=name,
+        scopes=frozenset(scopes),
+        created_at=now,
+        revoked_at=None,
+    )
     await tx.execute(
         "insert into api_token (token_hash, token_id, account_id, name, scopes, created_at)"
         " values ($1, $2, $3, $4, $5, $6)",
@@ -82,7 +89,7 @@ async def create(
 
 
 async def of_account(db: Queries, account_id: UUID) -> list[Token]:
-    """Every token of the account, oldest first, revoked ones included."""
+    """Return every token of the account, oldest first, revoked ones included."""
     rows = await db.rows(
         "select token_id, account_id, name, scopes, created_at, revoked_at from api_token"
         " where account_id = $1 order by created_at, token_id",
@@ -92,7 +99,7 @@ async def of_account(db: Queries, account_id: UUID) -> list[Token]:
 
 
 async def revoke(tx: Transaction, account_id: UUID, token_id: UUID, *, now: datetime) -> Token:
-    """End a token now, in every process. Raises NotFound."""
+    """Revoke a token, at once and in every process. Raises NotFound."""
     row = await tx.row(
         "update api_token set revoked_at = coalesce(revoked_at, $3) where account_id = $1 and token_id = $2"
         " returning token_id, account_id, name, scopes, created_at, revoked_at",
@@ -101,17 +108,15 @@ async def revoke(tx: Transaction, account_id: UUID, token_id: UUID, *, now: date
         now,
     )
     if row is None:
-        message = "no such token"
-        raise NotFound(message)
+        raise NotFound("no such token")
     await tx.execute("select pg_notify($1, '')", REVOKED_CHANNEL)
     return _token(row)
 
 
 class Keyring:
-    """Tells whose a bearer token is, from memory for as long as nothing was revoked.
+    """Finds live tokens by their secrets, and caches them for at most a minute.
 
-    An entry lives a minute at most; `forget` empties the memory, and is called at every revocation and
-    whenever the connection that hears of revocations is lost.
+    Call `forget` at every revocation, and when the connection that reports revocations is lost.
     """
 
     def __init__(self, db: Database) -> None:
@@ -120,12 +125,12 @@ class Keyring:
         self._generation = 0
 
     def known(self, secret: str) -> Token | None:
-        """The token, if it is in memory. Costs no I/O."""
+        """Return the token if it is cached. Costs no I/O."""
         entry = self._known.get(_hash(secret))
         return entry[1] if entry is not None and entry[0] > monotonic() else None
 
     async def find(self, secret: str) -> Token | None:
-        """The live token with this secret, or None."""
+        """Read the live token with this secret, or None."""
         generation, key = self._generation, _hash(secret)
         row = await self._db.row(
             "select token_id, account_id, name, scopes, created_at, revoked_at from api_token"
@@ -135,7 +140,7 @@ class Keyring:
         if row is None:
             return None
         token = _token(row)
-        if generation == self._generation:  # else it may have been revoked since it was read
+        if generation == self._generation:  # otherwise it may have been revoked since it was read
             self._known[key] = (monotonic() + _CACHED_SECONDS, token)
             self._known.move_to_end(key)
             if len(self._known) > _CACHED_TOKENS:
@@ -143,6 +148,6 @@ class Keyring:
         return token
 
     def forget(self) -> None:
-        """Drop everything in memory."""
+        """Empty the cache."""
         self._generation += 1
         self._known.clear()

@@ -1,18 +1,17 @@
-"""The meter: how many contacts were active at one time in a month, and how many at any time in it.
+"""The meter: the peak of active contacts in a month, and how many contacts were active at any time in it.
 
-Every change of the number of active contacts is a row of `active_delta`, appended by the transaction that
-made it. `fold` moves these rows into one row a day and one a month; a read adds what is not folded yet, in
-one statement, and so counts each committed change exactly once.
+A transaction that changes the number of active contacts appends a row to `active_delta`. The worker rolls these
+rows up into one row a day and one a month. A read adds the rows that still wait, in one statement, and so counts
+each committed change exactly once.
 
-The order of the changes is that of their delta_id, a batch of `fold` after the other. A change that had
-committed before another began comes before it; what ran at the same time comes in an order that is settled
-when it is folded. What one transaction did at one moment is one step, so that what it takes away and adds
-again makes no peak. The days go by that order: a change that comes late, after the day of its `at` was over,
-counts on the day that has come. The distinct contacts go by `at`, as the ledger does.
+Changes are ordered by delta_id. A change that committed before another began comes first; the order of concurrent
+changes is settled when they are rolled up. All that one transaction did at one moment is one step: removing and
+adding contacts in one transaction makes no peak. Days follow this order: a change that commits after midnight counts
+on the new day, even if its `at` is before midnight. Distinct contacts follow `at`, as the ledger does.
 
-A day is one of the time zone that the account had then. When that changes, the days that were measured stay, and
-the day under way goes on until the next one begins in the new zone; the distinct contacts of all months are counted
-again, from the ledger.
+A day belongs to the time zone that the account had on that day. When the zone changes, measured days stay, and the
+current day lasts until the next day begins in the new zone. The distinct contacts of every month are counted again,
+from the ledger.
 """
 
 from __future__ import annotations
@@ -24,7 +23,8 @@ from uuid import UUID
 
 import msgspec
 
-from everlist.errors import Invalid, NotFound
+from everlist.core.roll_up import accounts_with_rows
+from everlist.errors import Invalid, NotFound, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +67,7 @@ async def month_began(db: Queries, account_id: UUID, *, now: datetime) -> dateti
 
 
 class Day(msgspec.Struct, frozen=True):
-    """The number of active contacts on one day; `high` and `low` include what the day began with."""
+    """The number of active contacts on one day; `high` and `low` include the number at its beginning."""
 
     date: date
     high: int
@@ -76,7 +76,7 @@ class Day(msgspec.Struct, frozen=True):
 
 
 class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The act that made a peak."""
+    """The operation that made a peak."""
 
     operation: str
     activity_id: UUID | None = None
@@ -93,9 +93,9 @@ class Month(msgspec.Struct, frozen=True):
     """Active contacts now, whichever month this is."""
     peak: int
     peak_at: datetime
-    """When the peak was reached first; the beginning of the month where it began with it."""
+    """When the peak was first reached; the beginning of the month if the month began with it."""
     peak_cause: Cause | None
-    """None where the month began with its peak."""
+    """None if the month began with its peak."""
     distinct: int
     days: Sequence[Day]
 
@@ -146,14 +146,14 @@ months as (
     from waiting w, account a where a.account_id = $1
     group by 1
 )"""
-"""CTEs over `waiting`, the changes that are not folded: `days` and `months`, in the form of their tables."""
+"""CTEs that turn `waiting`, the changes not yet rolled up, into `days` and `months` with the columns of their tables."""
 
-_FOLD: LiteralString = (
+_ROLL_UP: LiteralString = (
     """
 with oldest as (
     select delta_id, xmin as tx from active_delta where account_id = $1 order by delta_id limit $2
 ),
-waiting as (  -- of a transaction that is in the batch, all of it: what it did at one moment is one step
+waiting as (  -- take whole transactions, because a step must not be split
     delete from active_delta d
     where d.account_id = $1 and d.delta_id <= (select max(delta_id) + $2 from oldest)
         and d.xmin in (select tx from oldest)
@@ -191,32 +191,33 @@ select count(*) from waiting
 _LOCK: LiteralString = "hashtextextended('everlist meter ' || $1::uuid::text, 0)"
 
 
-async def fold(tx: Transaction, account_id: UUID, *, most: int = 50_000) -> int:
-    """Move some `most` changes of the account into its days and months; how many were moved.
+async def roll_up(tx: Transaction, account_id: UUID, *, most: int = 50_000) -> int:
+    """Move about `most` changes of the account into its days and months; return how many.
 
-    None where another worker is at it.
+    Returns 0 if another worker is rolling up this account.
     """
-    alone = await tx.value("select pg_try_advisory_xact_lock(" + _LOCK + ")", account_id)
-    # A statement of its own: it begins after the lock is held, and sees what the last one to hold it has folded.
-    return await tx.value(_FOLD, account_id, most) if alone else 0
+    locked = await tx.value("select pg_try_advisory_xact_lock(" + _LOCK + ")", account_id)
+    # A separate statement gets its snapshot after the lock, and so sees what the previous holder committed.
+    return await tx.value(_ROLL_UP, account_id, most) if locked else 0
 
 
-async def fold_all(tx: Transaction, account_id: UUID) -> None:
-    """Move every change that has committed, before the time zone of the account changes: they are of the old one.
+async def roll_up_all(tx: Transaction, account_id: UUID) -> None:
+    """Roll up every committed change, before the account's time zone changes: these changes belong to the old zone.
 
-    From then until the transaction ends nobody else folds.
+    Keeps workers from rolling up this account until the transaction ends.
     """
     await tx.execute("select pg_advisory_xact_lock(" + _LOCK + ")", account_id)
-    while await fold(tx, account_id):
+    while await roll_up(tx, account_id):
         pass
 
 
 async def recount_months(tx: Transaction, account_id: UUID) -> None:
-    """Count the distinct contacts of every month again, in the time zone that the account has now.
+    """Count the distinct contacts of every month again, in the account's present time zone.
 
-    From the consent ledger, which has what waits to be folded too: that is taken off, and comes with its fold.
+    The consent ledger already holds the changes that wait to be rolled up, so they are subtracted here and added
+    when they are rolled up.
     """
-    await tx.execute("set local statement_timeout = 0")  # however long the ledger is
+    await tx.execute("set local statement_timeout = 0")  # the ledger may be long
     await tx.execute(
         """
         with states as (
@@ -256,25 +257,13 @@ async def recount_months(tx: Transaction, account_id: UUID) -> None:
     )
 
 
-async def accounts_to_fold(db: Queries) -> list[UUID]:
-    """The accounts that have changes waiting; walks the index from account to account."""
-    rows = await db.rows(
-        """
-        with recursive waiting as (
-            (select account_id from active_delta order by account_id limit 1)
-            union all
-            select (select d.account_id from active_delta d where d.account_id > w.account_id
-                    order by d.account_id limit 1)
-            from waiting w where w.account_id is not null
-        )
-        select account_id from waiting where account_id is not null
-        """
-    )
-    return [row["account_id"] for row in rows]
+async def accounts_to_roll_up(db: Queries) -> list[UUID]:
+    """Return the accounts that have changes to roll up."""
+    return await accounts_with_rows(db, "active_delta")
 
 
 class _Days(msgspec.Struct, frozen=True):
-    """A row of active_day, or of `days`."""
+    """A row of active_day, or of the CTE `days`."""
 
     day: date
     high: int
@@ -295,10 +284,10 @@ class _Read(msgspec.Struct, frozen=True):
     created_on: date
     current: int
     carried: int | None
-    """How the last day before the month that is folded ended."""
-    folded: list[_Days]
+    """How the last rolled-up day before the month ended."""
+    rolled_up: list[_Days]
     waiting: list[_Days]
-    """Those up to the end of the month, also before it."""
+    """Days up to the end of the month, including earlier ones."""
     distinct: int
 
 
@@ -310,7 +299,7 @@ with waiting as materialized (
 ),"""
     + _SERIES
     + """,
-today as (  -- the day under way goes on where the time zone has become one in which it has not begun
+today as (  -- a change of zone may put "now" on the day before: the current day stays
     select greatest(($3::timestamptz at time zone a.time_zone)::date, h.day) as day
     from account a, head h where a.account_id = $1
 ),
@@ -329,7 +318,7 @@ select json_build_object(
     'current', (select value from head) + (select coalesce(sum(change), 0) from steps),
     'carried', (
         select d.close from active_day d where d.account_id = $1 and d.day < w.first order by d.day desc limit 1),
-    'folded', coalesce((
+    'rolled_up', coalesce((
         select json_agg(d order by d.day) from active_day d
         where d.account_id = $1 and d.day >= w.first and d.day < w.first + interval '1 month'), '[]'),
     'waiting', coalesce((
@@ -343,9 +332,9 @@ select json_build_object(
 
 
 async def of_month(db: Queries, account_id: UUID, first: date | None, *, now: datetime) -> Month:
-    """The meter of the month that begins with `first`; without it, of the month that it is now.
+    """Return the meter of the month that begins on `first`; of the current month if `first` is None.
 
-    Raises Invalid for a month that has not begun, and NotFound for one before there was the account.
+    Raises Invalid if the month has not begun, and NotFound if it ended before the account was created.
     """
     read = msgspec.json.decode(await db.value(_READ, account_id, first, now), type=_Read)
     first = read.first
@@ -356,36 +345,39 @@ async def of_month(db: Queries, account_id: UUID, first: date | None, *, now: da
         if piece.day < first:
             opening = piece.close
     pieces = sorted(
-        [*read.folded, *(piece for piece in read.waiting if piece.day >= first)], key=lambda piece: piece.day
+        [*read.rolled_up, *(piece for piece in read.waiting if piece.day >= first)],
+        key=lambda piece: piece.day,
     )
     if not pieces and first > read.today:
-        message = f"month does not have a valid value: {text} has not begun"
-        raise Invalid(message)
+        raise Invalid(Problem("month", f"{text} has not begun"))
     if not pieces and opening is None and last < read.created_on:
-        message = f"the account did not exist in {text}"
-        raise NotFound(message)
-    begin = first if opening is not None else max(first, min([read.created_on, *(one.day for one in pieces)]))
+        raise NotFound(f"the account did not exist in {text}")
+    begin = (
+        first if opening is not None else max(first, min([read.created_on, *(piece.day for piece in pieces)]))
+    )
     opening = opening or 0
     peak, peak_at, cause = opening, max(read.began_at, read.created_at), None
     for piece in pieces:
         if piece.high > peak and piece.high_at is not None:
             peak, peak_at = piece.high, piece.high_at
-            cause = Cause(piece.operation or "", piece.activity_id, piece.request_id)
+            cause = Cause(
+                operation=piece.operation or "", activity_id=piece.activity_id, request_id=piece.request_id
+            )
     end = min(last, max([read.today, *(piece.day for piece in pieces)]))
     return Month(
-        text,
-        read.time_zone,
-        read.current,
-        peak,
-        peak_at,
-        cause,
-        read.distinct,
-        _filled(begin, end, opening, pieces),
+        month=text,
+        time_zone=read.time_zone,
+        current=read.current,
+        peak=peak,
+        peak_at=peak_at,
+        peak_cause=cause,
+        distinct=read.distinct,
+        days=_filled(begin, end, opening, pieces),
     )
 
 
 def _filled(begin: date, end: date, opening: int, pieces: list[_Days]) -> list[Day]:
-    """A day for each from `begin` to `end`; two pieces of one day, folded and waiting, become one."""
+    """Return every day from `begin` to `end`; merge the rolled-up and the waiting part of a day."""
     by_day: dict[date, list[_Days]] = {}
     for piece in pieces:
         by_day.setdefault(piece.day, []).append(piece)
@@ -396,6 +388,6 @@ def _filled(begin: date, end: date, opening: int, pieces: list[_Days]) -> list[D
         high = max([value, *(part.high for part in parts)])
         low = min([value, *(part.low for part in parts)])
         value = parts[-1].close if parts else value
-        days.append(Day(day, high, low, value))
+        days.append(Day(date=day, high=high, low=low, close=value))
         day += timedelta(days=1)
     return days

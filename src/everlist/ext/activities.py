@@ -1,4 +1,4 @@
-"""/everlist/v1/activities: cancel one, and see what became of each row of an import."""
+"""/everlist/v1/activities: cancel, undo and restore, and the outcome of each row of an import."""
 
 from __future__ import annotations
 
@@ -10,32 +10,27 @@ from uuid import UUID
 import msgspec
 from starlette.responses import StreamingResponse
 
-from everlist.core import activities, undo
+from everlist.core import activities, kinds, undo
 from everlist.core.imports import outcomes
 from everlist.errors import NotFound
 from everlist.rest.activities import activity_out
-from everlist.rest.errors import VALIDATION, Failure, json_response, whole_seconds
+from everlist.rest.errors import bad_request, json_response, whole_seconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from starlette.responses import Response
 
-    from everlist.db import Transaction
     from everlist.rest.call import Call
 
 
 async def cancel_activity(call: Call) -> Response:
-    """POST /activities/{activity_id}/cancel: at once while it waits, after its present chunk while it runs.
+    """POST /activities/{activity_id}/cancel: at once if it waits, after its current chunk if it runs.
 
-    Answers 200 with the state and the counters, which say how far it got; 409 where it has ended.
+    Answers 200 with the state and the counters, which say how far it got; 409 if it has ended.
     """
     activity_id = call.path_id("activity_id")
-
-    async def operation(tx: Transaction) -> activities.Activity:
-        return await activities.cancel(tx, call.account_id, activity_id, now=call.now)
-
-    cancelled = await call.write(operation)
+    cancelled = await call.run(activities.cancel, activity_id, now=call.now)
     answer: dict[str, Any] = {
         "activity_id": cancelled.activity_id,
         "state": cancelled.state,
@@ -47,17 +42,16 @@ async def cancel_activity(call: Call) -> Response:
 
 
 async def get_rows(call: Call) -> Response:
-    """GET /activities/{activity_id}/rows?outcome=…: what became of each row, as CSV, in the order of the file.
+    """GET /activities/{activity_id}/rows?outcome=…: the outcome of each row, as CSV, in the order of the file.
 
-    404 once the rows are not kept any more.
+    Answers 404 when the rows are no longer kept.
     """
     activity_id = call.path_id("activity_id")
-    wanted = call.query().words("outcome", tuple(outcomes.OUTCOMES.values()))
+    wanted = call.query().words("outcome", tuple(activities.OUTCOMES.values()))
     activity = await activities.get(call.db, call.account_id, activity_id)
     if activities.is_forgotten(activity, now=call.now):
         days = activities.UNDO_WINDOW.days
-        message = f"the activity ended more than {days} days ago, and its rows are not kept longer"
-        raise NotFound(message)
+        raise NotFound(f"the activity ended more than {days} days ago, and its rows are not kept longer")
 
     async def lines() -> AsyncIterator[bytes]:
         text = io.StringIO()
@@ -76,16 +70,9 @@ async def get_rows(call: Call) -> Response:
 
 
 async def undo_activity(call: Call) -> Response:
-    """POST /activities/{activity_id}/undo: an activity that puts back what that one changed. 201, or 409."""
-    activity_id = call.path_id("activity_id")
-    act = call.act
-
-    async def operation(tx: Transaction) -> activities.Activity:
-        await undo.refuse_undo(tx, call.account_id, activity_id, now=act.now)
-        request = undo.UndoRequest(activity_id)
-        return await activities.create(tx, call.account_id, undo.KIND, request, act=act)
-
-    return json_response(activity_out(await call.write(operation)), 201)
+    """POST /activities/{activity_id}/undo: queue an activity that reverses its changes. 201, or 409."""
+    queued = await call.run(kinds.queue_undo, call.path_id("activity_id"), act=call.act)
+    return json_response(activity_out(queued), 201)
 
 
 _MAX_RESTORED = 500
@@ -97,20 +84,14 @@ class ContactRestoreIn(msgspec.Struct):
 
 
 async def post_contact_restore(call: Call) -> Response:
-    """POST /activities/contact_restore: deleted contacts come back with the lists and tags that they had."""
+    """POST /activities/contact_restore: bring deleted contacts back with their lists and tags."""
     body = await call.body(ContactRestoreIn)
-    by = body.deleted_by_activity_id
-    if bool(body.contact_ids) == (by is not None):
-        message = "contact_ids, deleted_by_activity_id are mutually exclusive, exactly one is needed"
-        raise Failure(400, VALIDATION, message)
+    if bool(body.contact_ids) == (body.deleted_by_activity_id is not None):
+        raise bad_request("contact_ids, deleted_by_activity_id are mutually exclusive, exactly one is needed")
     if len(body.contact_ids or ()) > _MAX_RESTORED:
-        raise Failure(400, VALIDATION, f"contact_ids does not have a valid value: at most {_MAX_RESTORED}")
-    request = undo.RestoreRequest(body.contact_ids or None, by)
-    act = call.act
-
-    async def operation(tx: Transaction) -> activities.Activity:
-        if by is not None:
-            await undo.refuse_restore(tx, call.account_id, by, now=act.now)
-        return await activities.create(tx, call.account_id, "contact_restore", request, act=act)
-
-    return json_response(activity_out(await call.write(operation)), 201)
+        raise bad_request(f"contact_ids does not have a valid value: at most {_MAX_RESTORED}")
+    request = undo.RestoreRequest(
+        contact_ids=body.contact_ids or None, deleted_by_activity_id=body.deleted_by_activity_id
+    )
+    queued = await call.run(undo.queue_restore, request, act=call.act)
+    return json_response(activity_out(queued), 201)

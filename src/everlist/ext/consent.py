@@ -1,4 +1,4 @@
-"""/everlist/v1/contacts/{contact_id}/consent and …/record: the ledger of one contact, and all that is kept."""
+"""/everlist/v1/contacts/{contact_id}/consent and …/record: the ledger of a contact, and all data about it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,15 @@ async def get_consent(call: Call) -> Response:
     as_of = query.moment("as_of")
     if as_of is not None:
         state = await history.state_at(call.db, call.account_id, contact_id, as_of)
-        return json_response(StateOut(contact_id, as_of, state.exists, state.deleted, state.channels))
+        return json_response(
+            StateOut(
+                contact_id=contact_id,
+                as_of=as_of,
+                exists=state.exists,
+                deleted=state.deleted,
+                channels=state.channels,
+            )
+        )
     page = await history.page(
         call.db,
         call.account_id,
@@ -50,11 +58,13 @@ async def get_consent(call: Call) -> Response:
         limit=query.integer("limit", default=50, low=1, high=500),
         from_id=query.from_id,
     )
-    return json_response(EventsOut(contact_id, page.items, query.links(page.next_id, "limit")))
+    return json_response(
+        EventsOut(contact_id=contact_id, events=page.items, links=query.links(page.next_id, "limit"))
+    )
 
 
 async def get_record(call: Call) -> Response:
-    """GET /contacts/{contact_id}/record: all that is kept of one person, to be handed to them."""
+    """GET /contacts/{contact_id}/record: all data about one person, for an access request."""
     contact_id = call.path_id("contact_id")
     kept = await access.of_contact(call.db, call.account_id, contact_id, installation=call.installation)
     name = f"{contact_id}-record.json"

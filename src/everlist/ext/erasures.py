@@ -1,37 +1,25 @@
-"""/everlist/v1/erasures, and the calls that erase. What stays of a person is in everlist.core.privacy."""
+"""/everlist/v1/erasures, and the calls that erase. core/privacy says what is kept of an erased person."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import msgspec
 from msgspec import field
-from starlette.responses import JSONResponse
 
-from everlist.core import activities, contacts, lists
 from everlist.core.ids import new_id
 from everlist.core.privacy import erase, erasures, job, receipt
 from everlist.errors import NotFound
 from everlist.rest.activities import activity_out
-from everlist.rest.errors import VALIDATION, Failure, invalid, json_response, whole_seconds
+from everlist.rest.errors import bad_request, json_response, whole_seconds
 from everlist.rest.query import Links
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
     from starlette.responses import Response
 
-    from everlist.core.contacts.identity import EmailAddress
-    from everlist.db import Transaction
     from everlist.rest.call import Call
-
-MAX_REASON = 255
-MAX_CONTACTS = 500
-MAX_LISTS = 50
-
-_ADDRESS = re.compile(r"\S@\S")
 
 
 class ErasuresOut(msgspec.Struct, omit_defaults=True):
@@ -43,41 +31,16 @@ def _out(erasure: erasures.Erasure) -> erasures.Erasure:
     return msgspec.structs.replace(erasure, erased_at=whole_seconds(erasure.erased_at))
 
 
-def checked_reason(reason: str | None, *, required: bool = False) -> str:
-    """The reason, which names nobody; 400 where it has an address, is too long, or is missing and required."""
-    text = (reason or "").strip()
-    if required and not text:
-        raise Failure(400, VALIDATION, "reason is missing")
-    if len(text) > MAX_REASON or not text.isprintable():
-        message = f"reason does not have a valid value: one line of at most {MAX_REASON} characters"
-        raise Failure(400, VALIDATION, message)
-    if _ADDRESS.search(text):
-        raise Failure(
-            400, VALIDATION, "reason does not have a valid value: it is kept, so it must hold no address"
-        )
-    return text
-
-
 async def erase_contact(call: Call) -> Response:
-    """DELETE /contacts/{contact_id}: erase one person, also a deleted one; answers with the receipt."""
+    """DELETE /contacts/{contact_id}: erase a person, live or deleted, and answer with the receipt."""
     contact_id = call.path_id("contact_id")
-    reason = checked_reason(call.query().text("reason"))
-    act, erasure_id = call.act, new_id()
-
-    async def operation(tx: Transaction) -> list[erasures.Erasure]:
-        return await erase.erase(
-            tx,
-            call.account_id,
-            {contact_id: erasure_id},
-            reason=reason,
-            act=act,
-            installation=call.installation,
-        )
-
-    erased = await call.write(operation)
+    reason = erasures.checked_reason(call.query().text("reason"))
+    erasure_id = new_id()  # the same in every attempt, for the erase ledger
+    erased = await call.run(
+        erase.erase, {contact_id: erasure_id}, reason=reason, act=call.act, installation=call.installation
+    )
     if not erased:
-        message = f"no contact has the id {contact_id}"
-        raise NotFound(message)
+        raise NotFound(f"no contact has the id {contact_id}")
     return json_response(_out(erased[0]))
 
 
@@ -91,55 +54,21 @@ class ContactEraseIn(msgspec.Struct):
 async def post_contact_erase(call: Call) -> Response:
     """POST /activities/contact_erase. Addresses that no contact has are suppressed at once."""
     body = await call.body(ContactEraseIn)
-    reason = checked_reason(body.reason, required=True)
-    given = [name for name in ("contact_ids", "email_addresses", "list_ids") if getattr(body, name)]
-    if len(given) != 1:
-        text = "contact_ids, email_addresses, list_ids are mutually exclusive, exactly one is needed"
-        raise Failure(400, VALIDATION, text)
-    most = MAX_LISTS if body.list_ids else MAX_CONTACTS
-    if len(set(getattr(body, given[0]))) > most:
-        raise Failure(400, VALIDATION, f"{given[0]} does not have a valid value: at most {most}")
-    addresses = _addresses(body.email_addresses or ())
-    act = call.act
-
-    async def operation(tx: Transaction) -> activities.Activity:
-        account_id = call.account_id
-        list_ids = tuple(dict.fromkeys(body.list_ids or ()))
-        unknown = set(list_ids) - await lists.lock_live(tx, account_id, list_ids)
-        if unknown:
-            text = f"list_ids does not have a valid value: no list has the id {min(unknown)}"
-            raise Failure(400, VALIDATION, text)
-        contact_ids = tuple(dict.fromkeys(body.contact_ids or ()))
-        held = await job.holders(tx, account_id, list(addresses.values())) if addresses else {}
-        nobodys = job.hashed_addresses(
-            account_id, [one for key, one in addresses.items() if key not in held], call.installation
+    reason = erasures.checked_reason(body.reason, required=True)
+    if sum(map(bool, (body.contact_ids, body.email_addresses, body.list_ids))) != 1:
+        raise bad_request(
+            "contact_ids, email_addresses, list_ids are mutually exclusive, exactly one is needed"
         )
-        await job.suppress(tx, account_id, nobodys, act)
-        request = job.EraseRequest(
-            reason,
-            None if list_ids else contact_ids or tuple(held.values()),
-            list_ids or None,
-            job.hashed_addresses(account_id, [addresses[key] for key in held], call.installation),
-            nobodys,
-        )
-        return await activities.create(
-            tx,
-            account_id,
-            job.KIND,
-            request,
-            counts={"suppressed_count": len(nobodys)} if addresses else None,
-            act=act,
-        )
-
-    return json_response(activity_out(await call.write(operation)), 201)
-
-
-def _addresses(texts: Sequence[str]) -> dict[str, EmailAddress]:
-    """The addresses by their keys; 400 where one is none."""
-    parsed = [contacts.parse_email(text) for text in texts]
-    if None in parsed:
-        raise invalid(f"email_addresses[{parsed.index(None)}]")
-    return {one.key: one for one in parsed if one is not None}
+    queued = await call.run(
+        job.request_erasure,
+        reason=reason,
+        contact_ids=body.contact_ids or (),
+        email_addresses=body.email_addresses or (),
+        list_ids=body.list_ids or (),
+        act=call.act,
+        installation=call.installation,
+    )
+    return json_response(activity_out(queued), 201)
 
 
 async def get_erasures(call: Call) -> Response:
@@ -154,7 +83,7 @@ async def get_erasures(call: Call) -> Response:
         activity_id=of_activity[0] if of_activity else None,
     )
     links = query.links(page.next_id, "limit", "activity_id")
-    return json_response(ErasuresOut([_out(one) for one in page.items], links))
+    return json_response(ErasuresOut(erasures=[_out(erasure) for erasure in page.items], links=links))
 
 
 async def get_erasure(call: Call) -> Response:
@@ -163,6 +92,6 @@ async def get_erasure(call: Call) -> Response:
     return json_response(_out(found))
 
 
-async def get_keys(request: Request) -> Response:
+async def get_keys(call: Call) -> Response:
     """GET /keys: the public keys of the receipts, as a JWKS. No token is needed."""
-    return JSONResponse(receipt.public_keys(request.app.state.installation.secret_key))
+    return json_response(receipt.public_keys(call.installation.secret_key))

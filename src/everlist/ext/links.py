@@ -1,4 +1,4 @@
-"""/everlist/v1/contacts/{contact_id}/links: what whoever sends the mail puts into it."""
+"""/everlist/v1/contacts/{contact_id}/links: what a sender puts into its mail to a contact."""
 
 from __future__ import annotations
 

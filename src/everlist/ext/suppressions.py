@@ -1,4 +1,4 @@
-"""/everlist/v1/suppressions: what is remembered of addresses that unsubscribed or were erased."""
+"""/everlist/v1/suppressions: the entries for addresses that unsubscribed or were erased."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from starlette.responses import Response
 from everlist.core import contacts
 from everlist.core.consent import suppression
 from everlist.core.contacts.identity import parse_sms_number
-from everlist.ext.erasures import checked_reason
-from everlist.rest.errors import VALIDATION, Failure, invalid, json_response, whole_seconds
+from everlist.core.privacy.erasures import checked_reason
+from everlist.rest.errors import bad_request, invalid, json_response, whole_seconds
 from everlist.rest.query import Links
 
 if TYPE_CHECKING:
-    from everlist.db import Transaction
     from everlist.rest.call import Call
     from everlist.rest.query import Query
 
@@ -39,7 +38,12 @@ class SuppressionsOut(msgspec.Struct, omit_defaults=True):
 
 
 def _out(entry: suppression.Entry) -> SuppressionOut:
-    return SuppressionOut(entry.suppression_id, entry.channel, entry.reason, whole_seconds(entry.created_at))
+    return SuppressionOut(
+        suppression_id=entry.suppression_id,
+        channel=entry.channel,
+        reason=entry.reason,
+        created_at=whole_seconds(entry.created_at),
+    )
 
 
 async def get_suppressions(call: Call) -> Response:
@@ -49,7 +53,7 @@ async def get_suppressions(call: Call) -> Response:
     if named is not None:
         channel, hashed = named
         entries = await suppression.of_address(call.db, call.account_id, channel, hashed)
-        return json_response(SuppressionsOut([_out(one) for one in entries]))
+        return json_response(SuppressionsOut(suppressions=[_out(entry) for entry in entries]))
     page = await suppression.page(
         call.db,
         call.account_id,
@@ -58,41 +62,27 @@ async def get_suppressions(call: Call) -> Response:
         reason=query.one_of("reason", REASONS),
     )
     links = query.links(page.next_id, "limit", "reason")
-    return json_response(SuppressionsOut([_out(one) for one in page.items], links))
+    return json_response(SuppressionsOut(suppressions=[_out(entry) for entry in page.items], links=links))
 
 
 async def delete_suppression(call: Call) -> Response:
-    """DELETE /suppressions?email=…&reason=…: an account may hold an erased address again. `reason` is kept."""
+    """DELETE /suppressions?email=…&reason=…: allow an erased address again. `reason` is kept."""
     query = call.query()
     named = _named(call, query)
     if named is None:
-        raise Failure(400, VALIDATION, "email is missing")
+        raise bad_request("email is missing")
     why = checked_reason(query.text("reason"), required=True)
     channel, hashed = named
     act = call.act
-
-    async def operation(tx: Transaction) -> None:
-        await suppression.remove(
-            tx,
-            call.account_id,
-            channel,
-            hashed,
-            why=why,
-            now=act.now,
-            operation=act.operation,
-            request_id=act.request_id,
-            token_id=act.token_id,
-        )
-
-    await call.write(operation)
+    await call.run(suppression.remove, channel, hashed, why=why, act=act)
     return Response(status_code=204)
 
 
 def _named(call: Call, query: Query) -> tuple[str, bytes] | None:
-    """The channel and HMAC of the address in the query, if one is named; 400 where it is none."""
+    """Return the channel and HMAC of the address in the query; None if it names none. Raises Failure 400."""
     email, number = query.text("email"), query.text("sms_number")
     if email is not None and number is not None:
-        raise Failure(400, VALIDATION, "email, sms_number are mutually exclusive")
+        raise bad_request("email, sms_number are mutually exclusive")
     if email is not None:
         address = contacts.parse_email(email)
         if address is None:

@@ -1,4 +1,4 @@
-"""/everlist/v1/usage: the meter."""
+"""/everlist/v1/usage: how many contacts are active, and were in a month."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ async def get_active_contacts(call: Call) -> Response:
     text = call.query().text("month")
     month = await usage.of_month(call.db, call.account_id, _first_day(text) if text else None, now=call.now)
     answer = ActiveContactsOut(
-        month.month,
-        month.time_zone,
-        month.current,
-        month.peak,
-        whole_seconds(month.peak_at),
-        month.distinct,
-        list(month.days),
-        month.peak_cause,
+        month=month.month,
+        time_zone=month.time_zone,
+        current=month.current,
+        peak=month.peak,
+        peak_at=whole_seconds(month.peak_at),
+        distinct=month.distinct,
+        days=list(month.days),
+        peak_cause=month.peak_cause,
     )
     return json_response(answer)
 

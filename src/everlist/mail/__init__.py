@@ -1,7 +1,6 @@
-"""Mail that Everlist sends itself: composed from what waits in the outbox, and handed to the mail server.
+"""Compose the mail that waits in the outbox, and send it.
 
-Nothing that a visitor typed into a form stands in it, so the form cannot make Everlist carry somebody's text
-to a third person.
+A mail contains no text that a visitor typed into a form. Otherwise the form could be used to send spam to others.
 """
 
 from everlist.mail.compose import compose

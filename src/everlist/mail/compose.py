@@ -1,4 +1,4 @@
-"""A mail as bytes. RFC 5322, 2045 and, for Auto-Submitted, 3834."""
+"""Compose a mail as bytes. RFC 5322, 2045 and, for Auto-Submitted, 3834."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _SUBJECTS = {
 
 
 def compose(mail: Mail, account: AccountSettings, *, public_url: str, now: datetime) -> tuple[str, bytes]:
-    """(envelope sender, message). Its Message-ID was fixed when it was queued."""
+    """Return (envelope sender, message). The Message-ID was chosen when the mail was queued."""
     name = _one_line(account.name)
     sender = account.sender_email or f"no-reply@{urlsplit(public_url).hostname or 'localhost'}"
     values = {
         "kind": mail.kind,
         "name": name,
-        "lists": [_one_line(one) for one in mail.list_names],
+        "lists": [_one_line(list_name) for list_name in mail.list_names],
         "url": f"{public_url}/confirm/{mail.link_token}",
         "until": mail.expires_at,
         "postal_address": account.postal_address,
@@ -45,7 +45,7 @@ def compose(mail: Mail, account: AccountSettings, *, public_url: str, now: datet
     message = EmailMessage(SMTP if mail.address.isascii() else SMTPUTF8)
     message["From"] = Address(_one_line(account.sender_name or name), addr_spec=sender)
     local, _, domain = mail.address.rpartition("@")
-    message["To"] = Address(username=local, domain=domain)  # addr_spec takes no letters beyond ASCII
+    message["To"] = Address(username=local, domain=domain)  # addr_spec accepts ASCII only
     message["Subject"] = _SUBJECTS[mail.kind].format(name)
     message["Date"] = now
     message["Message-ID"] = mail.message_id
@@ -58,5 +58,5 @@ def compose(mail: Mail, account: AccountSettings, *, public_url: str, now: datet
 
 
 def _one_line(text: str) -> str:
-    """The text without control characters and line ends, which no header may have."""
-    return " ".join("".join(" " if unicodedata.category(one)[0] == "C" else one for one in text).split())
+    """Replace control characters and line ends, which headers must not contain, by blanks."""
+    return " ".join("".join(" " if unicodedata.category(char)[0] == "C" else char for char in text).split())

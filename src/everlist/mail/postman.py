@@ -1,4 +1,4 @@
-"""Takes mail out of the outbox and hands it to the mail server, or keeps it as files where there is none."""
+"""Send the mail in the outbox by SMTP; without a mail server, save it as files."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ _FILES_KEPT = timedelta(days=30)
 
 
 class _Refused(Exception):
-    """The server refused this mail for good; the argument is its code."""
+    """The server refused this mail permanently; the argument is its reply code."""
 
 
-class _NotTaken(Exception):
-    """The mail was not taken, and may be tried again; the argument is the kind of error or the code."""
+class _NotAccepted(Exception):
+    """The mail was not accepted, and may be retried; the argument is the type of the error or the reply code."""
 
 
 class _Unknown(Exception):
-    """The connection broke while the mail was handed over."""
+    """The connection broke while the text was sent: the server may or may not have accepted the mail."""
 
 
-class _Gone(Exception):
-    """The claim passed to another, or the mail is not there any more."""
+class _ClaimLost(Exception):
+    """Another worker has the claim, or the mail was deleted."""
 
 
 class Postman:
-    """One worker's way to the mail server: a connection that stays open while there is mail."""
+    """Sends mail for one worker, over a connection that stays open while there is mail."""
 
     def __init__(self, db: Database, settings: Settings) -> None:
         self._db = db
@@ -56,7 +56,7 @@ class Postman:
         self._client: aiosmtplib.SMTP | None = None
 
     async def deliver(self, *, now: datetime) -> bool:
-        """Send the mail that has been due longest, or see that it cannot be sent; False where none is due."""
+        """Try to send the mail that has been due longest; return False if none is due."""
         claimed = await self._db.write(lambda tx: outbox.claim(tx, now=now))
         if claimed is None:
             return False
@@ -74,22 +74,22 @@ class Postman:
         except _Refused as error:
             reason = str(error)
             await self._db.write(lambda tx: outbox.give_up(tx, claimed, reason))
-            _told(mail, "given_up", reason)
+            _report(mail, "given_up", reason)
         except _Unknown:
             await self._db.write(lambda tx: outbox.give_up(tx, claimed, outbox.UNKNOWN))
-            _told(mail, "given_up", outbox.UNKNOWN)
-        except _NotTaken as error:
+            _report(mail, "given_up", outbox.UNKNOWN)
+        except _NotAccepted as error:
             reason = str(error)
             waits = await self._db.write(lambda tx: outbox.try_later(tx, claimed, mail, reason, now=now))
-            _told(mail, "failed" if waits else "given_up", reason)
-        except _Gone:
+            _report(mail, "failed" if waits else "given_up", reason)
+        except _ClaimLost:
             pass
         else:
-            _told(mail, "sent")
+            _report(mail, "sent")
         return True
 
     async def _send(self, smtp: Smtp, claimed: Claimed, mail: Mail, sender: str, message: bytes) -> None:
-        """Hand the mail over; what raises before `mark_sending` certainly sent nothing."""
+        """Send the mail. An error before `mark_sending` means that certainly nothing was sent."""
         try:
             client = self._client = await self._connected(smtp)
             utf8 = not mail.address.isascii()
@@ -103,16 +103,16 @@ class Postman:
                 raise _by_code(error) from error
         except aiosmtplib.SMTPResponseException as error:
             await self.close()
-            raise _NotTaken(str(error.code)) from error
+            raise _NotAccepted(str(error.code)) from error
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             await self.close()
-            raise _NotTaken(type(error).__name__) from error
-        except (_Refused, _NotTaken):
+            raise _NotAccepted(type(error).__name__) from error
+        except (_Refused, _NotAccepted):
             await self.close()
             raise
         if not await self._db.write(lambda tx: outbox.mark_sending(tx, claimed)):
             await self.close()
-            raise _Gone
+            raise _ClaimLost
         try:
             await client.data(message)
         except aiosmtplib.SMTPResponseException as error:
@@ -139,7 +139,7 @@ class Postman:
         return client
 
     async def close(self) -> None:
-        """Leave the mail server."""
+        """Close the connection to the mail server."""
         client, self._client = self._client, None
         if client is not None and client.is_connected:
             with contextlib.suppress(aiosmtplib.SMTPException, OSError):
@@ -148,39 +148,39 @@ class Postman:
             client.close()
 
     async def _keep(self, claimed: Claimed, mail: Mail, message: bytes, now: datetime) -> None:
-        """Write the mail as a file; an erasure of its person comes before that, or finds the file."""
+        """Save the mail as a file, under a lock: an erasure either prevents the file or finds and deletes it."""
         if not await self._db.write(lambda tx: outbox.mark_sending(tx, claimed)):
-            raise _Gone
+            raise _ClaimLost
 
         async def write(tx: Transaction) -> None:
             if not await outbox.hold(tx, claimed):
-                raise _Gone
+                raise _ClaimLost
             try:
                 await asyncio.to_thread(_write, self._folder, outbox.file_name(mail), message)
             except OSError as error:
-                raise _NotTaken(type(error).__name__) from error
+                raise _NotAccepted(type(error).__name__) from error
             await outbox.sent(tx, mail, now=now)
 
         await self._db.write(write)
 
     async def sweep(self, *, now: datetime) -> None:
-        """Take away the files that are older than a month."""
+        """Delete mail files that are older than 30 days."""
         await asyncio.to_thread(_sweep, self._folder, (now - _FILES_KEPT).timestamp())
 
 
 def _composed(mail: Mail, account: AccountSettings, public_url: str, now: datetime) -> tuple[str, bytes]:
     try:
         return compose(mail, account, public_url=public_url, now=now)
-    except Exception as error:  # whatever it is, other mail goes on
+    except Exception as error:  # one bad mail must not stop the others
         log.error("mail cannot be composed", error=type(error).__name__, at=logs.places(error))
-        raise _NotTaken(type(error).__name__) from error
+        raise _NotAccepted(type(error).__name__) from error
 
 
 def _by_code(error: aiosmtplib.SMTPResponseException) -> Exception:
-    return _Refused(str(error.code)) if 500 <= error.code < 600 else _NotTaken(str(error.code))
+    return _Refused(str(error.code)) if 500 <= error.code < 600 else _NotAccepted(str(error.code))
 
 
-def _told(mail: Mail, outcome: str, error: str | None = None) -> None:
+def _report(mail: Mail, outcome: str, error: str | None = None) -> None:
     metrics.MAIL.labels(outcome).inc()
     values = {"account_id": str(mail.account_id), "mail_id": str(mail.mail_id)}
     if error is None:
@@ -193,11 +193,11 @@ def _told(mail: Mail, outcome: str, error: str | None = None) -> None:
 
 def _write(folder: Path, name: str, message: bytes) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    made = folder / f".{name}"
-    descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    temporary = folder / f".{name}"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(message)
-    made.replace(folder / name)
+    temporary.replace(folder / name)
 
 
 def _sweep(folder: Path, before: float) -> None:

@@ -1,1 +1,1 @@
-"""Operations: logs, metrics, child processes, and the PostgreSQL that comes along. Knows nothing of contacts."""
+"""Operations: logs, metrics, child processes and the embedded PostgreSQL. Nothing here knows about contacts."""

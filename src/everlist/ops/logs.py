@@ -1,7 +1,7 @@
-"""Structured logs: one JSON object a line on standard error, with no personal data.
+"""Write structured logs: one JSON object a line on standard error, without personal data.
 
-What is logged is what happened, how long it took and to which account: never an address, a name, a query
-string, a body or a token. Errors carry the places they passed through, not the values there.
+Log the event, its duration and the account; never an address, a name, a query string, a body or a token. For an
+error, log its type and the lines of code it passed through (`places`), not the values there.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ def configure(log_format: str) -> None:
             _as_bytes,
         ],
         wrapper_class=_Json if log_format == "json" else structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=lambda *_: _Unfailing(sys.stderr.buffer),
+        logger_factory=lambda *_: _LossyLogger(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_Forward()], force=True)
 
 
-class _Unfailing(structlog.BytesLogger):
-    """Writes lines; one that finds no room, since a disk is full, is lost, and nothing stops for it."""
+class _LossyLogger(structlog.BytesLogger):
+    """Write lines; drop a line that cannot be written, because a full disk must not stop the server."""
 
     def msg(self, message: bytes) -> None:
         with contextlib.suppress(OSError):
@@ -48,7 +48,7 @@ class _Unfailing(structlog.BytesLogger):
 
 
 class _Json(structlog.BoundLoggerBase):
-    """Makes a line straight from what is logged: a chain of processors would be a tenth of a small request."""
+    """Encode each event directly: a chain of processors would take a tenth of the time of a small request."""
 
     def info(self, event: str, **values: object) -> None:
         self._write("info", event, values)
@@ -59,10 +59,10 @@ class _Json(structlog.BoundLoggerBase):
     def error(self, event: str, **values: object) -> None:
         self._write("error", event, values)
 
-    def infos(self, event: str, several: Iterable[dict[str, object]]) -> None:
-        """Several at once, each with its `timestamp`, in one write."""
+    def infos(self, event: str, events: Iterable[dict[str, object]]) -> None:
+        """Log several events, each with its `timestamp`, in one write."""
         self._logger.msg(
-            b"\n".join([_line({**values, "event": event, "level": "info"}) for values in several])
+            b"\n".join([_line({**values, "event": event, "level": "info"}) for values in events])
         )
 
     def _write(self, level: str, event: str, values: dict[str, object]) -> None:
@@ -75,16 +75,16 @@ _encode = msgspec.json.Encoder(enc_hook=repr).encode
 def _line(values: dict[str, object]) -> bytes:
     try:
         return _encode(values)
-    except UnicodeEncodeError:  # a lone surrogate, such as an odd file name has
+    except UnicodeEncodeError:  # a lone surrogate, for example from a file name that is not UTF-8
         return json.dumps(values, default=str).encode()
 
 
-def infos(log: Any, event: str, several: Iterable[dict[str, object]]) -> None:
-    """`log.info(event, **values)` for each of several, cheaper."""
+def infos(log: Any, event: str, events: Iterable[dict[str, object]]) -> None:
+    """Call `log.info(event, **values)` for each of `events`, in one write."""
     if isinstance(log, _Json):
-        log.infos(event, several)
+        log.infos(event, events)
     else:
-        for values in several:
+        for values in events:
             log.info(event, **values)
 
 
@@ -93,12 +93,12 @@ def _as_bytes(_logger: object, _method: str, line: Any) -> bytes:
 
 
 class _Forward(logging.Handler):
-    """What libraries log of their own: warnings and errors, as templates, since their arguments are values."""
+    """Log the warnings and errors of libraries, without their arguments, which may be personal data."""
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         structlog.get_logger().warning(
-            "library",
+            "a library logged a warning",
             logger=record.name,
             template=str(record.msg).partition("\n")[0],  # uvicorn passes whole tracebacks
             **({"error": type(error).__name__, "at": places(error)} if error else {}),
@@ -106,11 +106,11 @@ class _Forward(logging.Handler):
 
 
 def places(error: BaseException) -> list[str]:
-    """Where an error passed through: `file:line function`, outermost first; none of its values."""
-    found: list[str] = []
+    """Return the traceback of an error as `file:line function`, outermost first, without values."""
+    steps: list[str] = []
     step: TracebackType | None = error.__traceback__
     while step is not None:
         code = step.tb_frame.f_code
-        found.append(f"{code.co_filename}:{step.tb_lineno} {code.co_name}")
+        steps.append(f"{code.co_filename}:{step.tb_lineno} {code.co_name}")
         step = step.tb_next
-    return found
+    return steps

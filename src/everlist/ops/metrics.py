@@ -1,7 +1,7 @@
-"""What /metrics tells: requests and their latency, the connection pool, the background work.
+"""Define the metrics of /metrics: requests and latency, the connection pool, background work.
 
-With several web processes prometheus-client keeps the numbers in files of a shared directory
-(`PROMETHEUS_MULTIPROC_DIR`, which `everlist serve` sets), and any process answers for all of them.
+The processes of `everlist serve` share their numbers in files of one directory (`PROMETHEUS_MULTIPROC_DIR`, a
+variable of prometheus-client), so any web process can answer for all of them.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ LATENCY = Histogram(
 POOL = Gauge(
     "everlist_pool_connections", "Connections to PostgreSQL.", ["state"], multiprocess_mode="livesum"
 )
-UNFOLDED = Gauge(
+ROLL_UPS_WAITING = Gauge(
     "everlist_counter_accounts_waiting",
-    "Accounts whose counters have differences to fold.",
+    "Accounts whose counters have differences to roll up.",
     multiprocess_mode="livemostrecent",
 )
 
@@ -55,17 +55,17 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
 def render() -> bytes:
-    """Everything in the text format of Prometheus."""
+    """Return all metrics in the text format of Prometheus."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest()
-    _forget_the_dead(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    _delete_gauges_of_dead_processes(os.environ["PROMETHEUS_MULTIPROC_DIR"])
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry)
     return generate_latest(registry)
 
 
-def _forget_the_dead(directory: str) -> None:
-    """Take away the gauges of processes that were killed; those that end by themselves leave counters only."""
+def _delete_gauges_of_dead_processes(directory: str) -> None:
+    """Delete the gauges of killed processes. A process that ends normally deletes its own."""
     for path in Path(directory).glob("gauge_live*_*.db"):
         pid = path.stem.rpartition("_")[2]
         if pid.isdecimal() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():

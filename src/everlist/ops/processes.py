@@ -1,4 +1,4 @@
-"""Processes that belong to one another: no child outlives `everlist serve`, however that ends."""
+"""Make child processes end with their parent, even if the parent was killed with SIGKILL."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 
 
 def stop_with_parent() -> None:
-    """Send SIGTERM to this process once its parent is gone, also when the parent was killed outright."""
+    """Send SIGTERM to this process as soon as its parent has ended."""
     parent = os.getppid()
 
     def watch() -> None:

@@ -1,12 +1,13 @@
-"""/confirm: the page that a mail with a question leads to."""
+"""/confirm: the page behind the link in a mail that asks a question."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from everlist.core import contacts
 from everlist.core.contacts import confirmations
-from everlist.errors import NotFound
-from everlist.pages.visit import Gone, message, page
+from everlist.errors import Gone, NotFound
+from everlist.pages.visit import message, page
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -17,47 +18,46 @@ if TYPE_CHECKING:
 
 
 async def show_question(visit: Visit) -> Response:
-    """GET /confirm/{link}: the question, with a button for each answer."""
+    """GET /confirm/{link}: show the question, with a button for each answer."""
     account_id, token_hash = visit.question()
-    asked = await confirmations.find(visit.db, account_id, token_hash, now=visit.now)
-    if asked.state != confirmations.OPEN:
-        return _ended(asked, await _shown(visit, asked))
-    return page("question.html", kind=asked.kind, shown=await _shown(visit, asked))
+    question = await confirmations.find(visit.db, account_id, token_hash, now=visit.now)
+    shown = await _shown(visit, question)
+    if question.state != confirmations.OPEN:
+        return _ended(question, shown)
+    return page("question.html", kind=question.kind, shown=shown)
 
 
 async def answer_question(visit: Visit) -> Response:
-    """POST /confirm/{link}: `answer` is `yes` or `no`. A question is answered once."""
+    """POST /confirm/{link}: take the answer, `yes` or `no`. A question is answered once."""
     account_id, token_hash = visit.question()
     answer = (await visit.form()).get("answer")
     if answer not in ("yes", "no"):
         return message("malformed", 400)
-    change = confirmations.confirm if answer == "yes" else confirmations.refuse
+    reply = contacts.confirm if answer == "yes" else contacts.refuse
     act = visit.act
 
     async def operation(tx: Transaction) -> tuple[Question, bool]:
-        await confirmations.find(tx, account_id, token_hash, now=visit.now)
-        try:
-            return await change(tx, account_id, token_hash, act=act, installation=visit.installation)
-        except NotFound as error:
-            raise Gone(str(error)) from error
+        return await reply(tx, account_id, token_hash, act=act, installation=visit.installation)
 
-    asked, answered = await visit.write(operation)
-    shown = await _shown(visit, asked)
+    question, answered = await visit.write(operation)
+    shown = await _shown(visit, question)
     if answered and answer == "no":
-        return page("refused.html", kind=asked.kind, shown=shown)
-    if asked.state == confirmations.CONFIRMED:
+        return page("refused.html", kind=question.kind, shown=shown)
+    if question.state == confirmations.CONFIRMED:
         return page("confirmed.html", again=not answered, shown=shown)
-    return _ended(asked, shown)
+    return _ended(question, shown)
 
 
-def _ended(asked: Question, shown: Shown) -> Response:
-    if asked.state == confirmations.CONFIRMED:
+def _ended(question: Question, shown: Shown) -> Response:
+    if question.state == confirmations.CONFIRMED:
         return page("confirmed.html", again=True, shown=shown)
-    return page("ended.html", 410, kind=asked.kind, shown=shown)
+    return page("ended.html", 410, kind=question.kind, shown=shown)
 
 
-async def _shown(visit: Visit, asked: Question) -> Shown:
+async def _shown(visit: Visit, question: Question) -> Shown:
     try:
-        return await confirmations.shown(visit.db, asked.account_id, asked.contact_id, asked.list_ids)
+        return await confirmations.shown(
+            visit.db, question.account_id, question.contact_id, question.list_ids
+        )
     except NotFound as error:
         raise Gone(str(error)) from error

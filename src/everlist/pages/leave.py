@@ -1,4 +1,4 @@
-"""/unsubscribe, /one-click and /preferences: what a contact's link leads to. RFC 8058 for the second."""
+"""/unsubscribe, /one-click (RFC 8058) and /preferences: the pages behind the links of a contact."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import PlainTextResponse
 
+from everlist.core import contacts
 from everlist.core.contacts import confirmations
 from everlist.core.ids import parse_id
-from everlist.errors import NotFound
-from everlist.pages.visit import Gone, message, page
+from everlist.errors import Gone, NotFound
+from everlist.pages.visit import message, page
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
 
 
 async def show_unsubscribe(visit: Visit) -> Response:
-    """GET /unsubscribe/{link} and /one-click/{link}: a button."""
+    """GET /unsubscribe/{link} and /one-click/{link}: show a button."""
     return page("unsubscribe.html", shown=await _shown(visit), link=visit.link)
 
 
 async def unsubscribe(visit: Visit) -> Response:
-    """POST /unsubscribe/{link}: what the button of the page sends."""
+    """POST /unsubscribe/{link}: unsubscribe by the button of the page."""
     visit.contact()
     if not _is_one_click(await visit.form()):
         return message("malformed", 400)
@@ -39,9 +40,9 @@ async def unsubscribe(visit: Visit) -> Response:
 
 
 async def unsubscribe_at_once(visit: Visit) -> Response:
-    """POST /one-click/{link}: what a mail program sends for its user.
+    """POST /one-click/{link}: unsubscribe at the request of a mail program.
 
-    200 whenever nothing is to be mailed any more, so also for whom was erased.
+    Return 200 even if the contact was erased: nothing will be mailed.
     """
     visit.contact()
     if not _is_one_click(await visit.form()):
@@ -52,7 +53,7 @@ async def unsubscribe_at_once(visit: Visit) -> Response:
 
 
 async def show_preferences(visit: Visit) -> Response:
-    """GET /preferences/{link}: the contact's lists, and the way out of all."""
+    """GET /preferences/{link}: show the contact's lists, and a button to unsubscribe from all."""
     return page("preferences.html", shown=await _shown(visit), saved=False)
 
 
@@ -66,13 +67,13 @@ async def change_preferences(visit: Visit) -> Response:
     if form.get("action") != "save":
         return message("malformed", 400)
     kept = _ids(form, "keep")
-    left = [one for one in _ids(form, "shown") if one not in kept]
+    left = [list_id for list_id in _ids(form, "shown") if list_id not in kept]
     act = visit.act
 
     async def operation(tx: Transaction) -> None:
-        await confirmations.leave_lists(tx, account_id, contact_id, left, act=act)
+        await contacts.leave_lists(tx, account_id, contact_id, left, act=act)
 
-    await _of_somebody(visit, operation)
+    await _write_or_gone(visit, operation)
     return page("preferences.html", shown=await _shown(visit), saved=True)
 
 
@@ -81,8 +82,8 @@ def _is_one_click(form: FormData) -> bool:
 
 
 def _ids(form: FormData, name: str) -> list[UUID]:
-    found = [parse_id(value) for value in form.getlist(name) if isinstance(value, str)]
-    return [one for one in found if one is not None]
+    parsed = [parse_id(value) for value in form.getlist(name) if isinstance(value, str)]
+    return [list_id for list_id in parsed if list_id is not None]
 
 
 async def _unsubscribe(visit: Visit) -> None:
@@ -90,12 +91,12 @@ async def _unsubscribe(visit: Visit) -> None:
     act = visit.act
 
     async def operation(tx: Transaction) -> None:
-        await confirmations.unsubscribe(tx, account_id, contact_id, act=act)
+        await contacts.unsubscribe(tx, account_id, contact_id, act=act)
 
-    await _of_somebody(visit, operation)
+    await _write_or_gone(visit, operation)
 
 
-async def _of_somebody(visit: Visit, operation: Callable[[Transaction], Awaitable[None]]) -> None:
+async def _write_or_gone(visit: Visit, operation: Callable[[Transaction], Awaitable[None]]) -> None:
     try:
         await visit.write(operation)
     except NotFound as error:

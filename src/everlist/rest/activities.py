@@ -1,4 +1,4 @@
-"""What the endpoints of V3 and of our own API share about bulk activities: one is queued, and shown."""
+"""How V3 and our own API queue and show bulk activities."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from uuid import UUID
 import msgspec
 from msgspec import field
 
-from everlist.core import activities, lists, tags
-from everlist.errors import NotFound
-from everlist.rest.errors import VALIDATION, Failure, whole_seconds
+from everlist.core import activities
+from everlist.rest.errors import whole_seconds
 from everlist.rest.query import Link
 
 if TYPE_CHECKING:
-    from everlist.db import Transaction
     from everlist.rest.call import Call
 
 _ITEMS = ("items_total_count", "items_completed_count")
@@ -23,7 +21,7 @@ _OUTCOMES = ("created", "updated", "unchanged", "held_back", "rejected")
 _IMPORTED = (
     *("items_total_count", "person_count", "error_count", "correctable_count", "cannot_add_to_list_count"),
 )
-_STATUS = {
+_STATUS: dict[activities.ActivityKind, tuple[str, ...]] = {
     "contact_exports": _ITEMS,
     "contacts_file_import": _IMPORTED,
     "contacts_json_import": _IMPORTED,
@@ -40,7 +38,7 @@ _STATUS = {
     "activity_undo": _ITEMS,
     "list_replace": (*_IMPORTED, "added_count", "kept_count", "removed_count"),
 }
-"""The counters of each kind that the contract names; those of the outcomes are ours and come after them."""
+"""The counters of each kind, in the order of the contract. The counters of outcomes are ours and follow them."""
 
 
 class ActivityLinks(msgspec.Struct, omit_defaults=True):
@@ -56,7 +54,7 @@ class ActivityOut(msgspec.Struct, omit_defaults=True):
     percent_done: int
     activity_errors: list[str]
     status: dict[str, int] | msgspec.UnsetType
-    """Unset for a kind that the contract gives no counters."""
+    """Unset for a kind without counters in the contract."""
     links: ActivityLinks = field(name="_links")
     started_at: datetime | None = None
     completed_at: datetime | None = None
@@ -64,33 +62,30 @@ class ActivityOut(msgspec.Struct, omit_defaults=True):
 
 
 def activity_out(activity: activities.Activity) -> ActivityOut:
-    """An activity as both APIs show it."""
+    """Return an activity as both APIs show it."""
     counts = activity.counts
     status = {name: counts[name] for name in _STATUS[activity.kind] if name in counts}
     status |= {name + "_count": counts[name] for name in _OUTCOMES if name in counts}
+    activity_id = activity.activity_id
+    results = Link(f"/v3/contact_exports/{activity_id}") if activity.kind == "contact_exports" else None
     return ActivityOut(
-        activity.activity_id,
-        activity.state,
-        whole_seconds(activity.created_at),
-        whole_seconds(activity.updated_at),
-        activity.percent_done,
-        activity.errors,
-        status if _STATUS[activity.kind] else msgspec.UNSET,
-        ActivityLinks(
-            Link(f"/v3/activities/{activity.activity_id}"),
-            Link(f"/v3/contact_exports/{activity.activity_id}")
-            if activity.kind == "contact_exports"
-            else None,
-        ),
-        whole_seconds(activity.started_at),
-        whole_seconds(activity.completed_at),
-        activity.source_file_name,
+        activity_id=activity_id,
+        state=activity.state,
+        created_at=whole_seconds(activity.created_at),
+        updated_at=whole_seconds(activity.updated_at),
+        percent_done=activity.percent_done,
+        activity_errors=activity.errors,
+        status=status if _STATUS[activity.kind] else msgspec.UNSET,
+        links=ActivityLinks(self=Link(f"/v3/activities/{activity_id}"), results=results),
+        started_at=whole_seconds(activity.started_at),
+        completed_at=whole_seconds(activity.completed_at),
+        source_file_name=activity.source_file_name,
     )
 
 
 async def queue(
     call: Call,
-    kind: str,
+    kind: activities.ActivityKind,
     request: object,
     *,
     list_ids: tuple[UUID, ...] = (),
@@ -100,32 +95,16 @@ async def queue(
     source_file_name: str | None = None,
     activity_id: UUID | None = None,
 ) -> activities.Activity:
-    """Queue an activity whose lists and tags exist: else 400, or 404 where the path names them."""
-
-    async def operation(tx: Transaction) -> activities.Activity:
-        for name, ids, found in (
-            ("list", list_ids, await lists.lock_live(tx, call.account_id, list_ids)),
-            ("tag", tag_ids, await tags.lock_existing(tx, call.account_id, tag_ids)),
-        ):
-            unknown = sorted(set(ids) - found)
-            if unknown and not_found:
-                message = f"no {name} has the id {unknown[0]}"
-                raise NotFound(message)
-            if unknown:
-                raise Failure(
-                    400,
-                    VALIDATION,
-                    f"{name}_ids does not have a valid value: no {name} has the id {unknown[0]}",
-                )
-        return await activities.create(
-            tx,
-            call.account_id,
-            kind,
-            request,
-            counts=counts,
-            source_file_name=source_file_name,
-            activity_id=activity_id,
-            act=call.act,
-        )
-
-    return await call.write(operation)
+    """Queue an activity. An unknown list or tag is answered with 400, or with 404 if the path names it."""
+    return await call.run(
+        activities.create,
+        kind,
+        request,
+        list_ids=list_ids,
+        tag_ids=tag_ids,
+        not_found=not_found,
+        counts=counts,
+        source_file_name=source_file_name,
+        activity_id=activity_id,
+        act=call.act,
+    )

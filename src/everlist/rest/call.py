@@ -1,156 +1,140 @@
-"""One authorised request: its body, its query, its transaction."""
+"""A call of the JSON edges: its caller, body, query and transaction."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 import msgspec
-from starlette.requests import Request
+from starlette.responses import Response
 
-from everlist.core import idempotency
-from everlist.core.act import Act
 from everlist.core.ids import parse_id
-from everlist.rest.errors import NOT_FOUND, VALIDATION, Failure
-from everlist.rest.idempotent import Fingerprint
+from everlist.db import Transaction
+from everlist.rest.errors import NOT_FOUND, VALIDATION, Failure, bad_request
 from everlist.rest.query import Query
+from everlist.web.edge import JSON
+from everlist.web.request import Request, boundary, media_type
 
 if TYPE_CHECKING:
-    from everlist.core.installation import Installation
+    from starlette.types import Receive, Scope
+
+    from everlist.core.idempotency import Once
     from everlist.core.tokens import Token
-    from everlist.db import Database, Transaction
-    from everlist.settings import Settings
+    from everlist.rest.idempotent import Fingerprint
+    from everlist.web.edge import Route
+    from everlist.web.state import State
 
-
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
-_ERROR_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+class Call(Request):
+    """One request with a bearer token. The edge sets `token` and `account_id` before the handler runs."""
 
+    __slots__ = ("_fingerprint", "_once", "account_id", "token")
 
-class Call:
-    """One authorised request."""
+    account_id: UUID
+    token: Token
 
-    __slots__ = ("_fingerprint", "_once", "_request", "account_id", "now", "token")
-
-    def __init__(self, request: Request, token: Token, now: datetime) -> None:
-        self._request = request
-        self._once: idempotency.Once | None = None
+    def __init__(self, scope: Scope, receive: Receive, route: Route[Any], state: State) -> None:
+        super().__init__(scope, receive, route, state)
+        self._once: Once | None = None
         self._fingerprint: Fingerprint | None = None
-        self.token = token
-        self.account_id = token.account_id
-        self.now = now
 
-    def once(self, key: str) -> idempotency.Once:
-        """From now on this request is done once, whenever it comes again with the key."""
-        self._fingerprint = Fingerprint(self._request.scope)
-        self._once = idempotency.Once(self.db, self.account_id, key, self._fingerprint.digest, now=self.now)
-        return self._once
+    def do_once(self, once: Once, fingerprint: Fingerprint) -> None:
+        """Let `once` run the operation of this call; `fingerprint` gets the body as it is read."""
+        self._once, self._fingerprint = once, fingerprint
 
     @property
-    def db(self) -> Database:
-        """The pool of this process."""
-        return self._request.app.state.db
+    def token_id(self) -> UUID | None:
+        """The id of the caller's token."""
+        return self.token.token_id
 
-    @property
-    def act(self) -> Act:
-        """This request as an act in the ledger."""
-        return Act(
-            f"{self._request.method} {self._request.scope['route_path']}",
-            self.now,
-            self._request.scope.get("request_id"),
-            self.token.token_id,
-        )
-
-    @property
-    def installation(self) -> Installation:
-        """The secret key, the erase ledger and the mail folder."""
-        return self._request.app.state.installation
+    async def run(
+        self,
+        operation: Callable[Concatenate[Transaction, UUID, P], Awaitable[T]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Run an operation of core for the caller's account, in a transaction, as `write` does."""
+        return await self.write(lambda tx: operation(tx, self.account_id, *args, **kwargs))
 
     async def write(self, operation: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run `operation` in a transaction that has committed when this returns.
 
-        With an Idempotency-Key it commits, together with the answer, before the answer leaves.
+        With an Idempotency-Key it commits together with the answer, before the answer leaves.
         """
         return await (self.db if self._once is None else self._once).write(operation)
 
     def path_id(self, name: str) -> UUID:
-        """The id in the path; 404 where it is not a UUID."""
-        text: str = self._request.path_params[name]
-        found = parse_id(text)
+        """Return the id in the path. Raises Failure 404 if it is not a UUID."""
+        found = parse_id(self.path_text(name))
         if found is None:
             raise Failure(404, NOT_FOUND, f"{name} is in an invalid format")
         return found
 
     @property
-    def settings(self) -> Settings:
-        """The settings of this process."""
-        return self._request.app.state.settings
-
-    @property
     def visitor(self) -> str:
-        """The visitor on whose behalf the caller acts, in the caller's own words; nothing if it names none."""
-        return self._request.headers.get("x-visitor-address", "").strip()
+        """The visitor for whom the caller acts, in the caller's own words; empty if the caller names none."""
+        return self.header(b"x-visitor-address").strip()
 
     @property
-    def caller(self) -> str:
-        """The address that the request came from."""
-        client = self._request.client
-        return client.host if client else ""
+    def media_type(self) -> str:
+        """The type in the Content-Type header, in lower case; empty if there is none."""
+        return media_type(self.scope)
 
     @property
-    def public_url(self) -> str:
-        """Where people reach our pages."""
-        return self.settings.base_url
-
-    @property
-    def content_type(self) -> str:
-        """The Content-Type header, or nothing."""
-        return self._request.headers.get("content-type", "")
+    def boundary(self) -> bytes:
+        """The boundary in the Content-Type header of a multipart body; empty if there is none."""
+        return boundary(self.scope)
 
     async def stream(self) -> AsyncGenerator[bytes]:
-        """The bytes of the body as they come in."""
-        async for data in self._request.stream():
+        """Yield the bytes of the body as they come in."""
+        async for data in self.body_reader.stream():
             if self._fingerprint is not None:
                 self._fingerprint.add(data)
             yield data
 
     async def body(self, kind: type[T]) -> T:
-        """The JSON body as `kind`; 400, 413 or 415 where it is not."""
-        request = self._request
-        content_type = (
-            request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-        )
-        if content_type != "application/json":
+        """Return the JSON body as `kind`. Raises Failure 400 or 415, and HTTPException 413."""
+        if (self.media_type or JSON.media_type) != JSON.media_type:
             raise Failure(415, VALIDATION, "Content-Type must be application/json")
-        body = await request.body()
+        body = await self.body_reader.body()
         if self._fingerprint is not None:
             self._fingerprint.add(body)
         return decode(body, kind)
 
     def query(self) -> Query:
-        """The query parameters, with those of the cursor."""
-        return Query(self._request, self.account_id)
+        """Return the query parameters, with those of the cursor."""
+        return Query(
+            self.scope["path"],
+            self.scope["query_string"],
+            account_id=self.account_id,
+            secret_key=self.installation.secret_key,
+        )
+
+
+Handler = Callable[[Call], Awaitable[Response]]
+
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def decode(body: bytes, kind: type[T]) -> T:
-    """JSON to `kind`, with the contract's texts for what does not fit."""
-    if _ERROR_NUL.search(body):
-        raise Failure(400, VALIDATION, "the body does not have a valid value: it contains a NUL character")
+    """Decode JSON to `kind`. Raises Failure with the contract's text for what does not fit."""
+    if _NUL.search(body):
+        raise bad_request("the body does not have a valid value: it contains a NUL character")
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        raise Failure(400, VALIDATION, _validation_text(str(error))) from None
+        raise bad_request(_validation_text(str(error))) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Failure(400, VALIDATION, "Bad request: the body is not valid JSON") from None
+        raise bad_request("Bad request: the body is not valid JSON") from None
 
 
 _MISSING = re.compile(r"Object missing required field `(?P<field>[^`]*)`")
-
-
 _PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 
 

@@ -7,35 +7,29 @@ import hashlib
 import hmac
 import re
 from datetime import datetime
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
 
 import msgspec
-from starlette.requests import Request
 
 from everlist.core.dates import parse_datetime
 from everlist.core.ids import parse_id
-from everlist.rest.errors import VALIDATION, Failure, invalid
-
-if TYPE_CHECKING:
-    pass
+from everlist.rest.errors import bad_request, invalid
 
 
 class Query:
-    """The query parameters of a request; each method answers 400 where its parameter is malformed.
+    """The query parameters of a request; each method answers 400 if its parameter is malformed.
 
-    A cursor carries the filters of its collection and is signed for the account and the path. Parameters
-    may be sent again beside it; a filter that then differs makes another collection, so the cursor is
+    A cursor carries the filters of its collection and is signed for the account and the path. Filters may be
+    sent again together with the cursor; if one differs, it asks for another collection, so the cursor is
     refused. `limit`, `include` and `include_…` only change the shape of a page and may differ.
     """
 
-    def __init__(self, request: Request, account_id: UUID) -> None:
-        self._path: str = request.scope["path"]
-        self._key: bytes = request.app.state.installation.secret_key
+    def __init__(self, path: str, query_string: bytes, *, account_id: UUID, secret_key: bytes) -> None:
+        self._path = path
+        self._key = secret_key
         self._account_id = account_id
         self._given: dict[str, str] = {}
-        query_string: bytes = request.scope["query_string"]
         for name, value in (
             parse_qsl(query_string.decode("latin-1"), keep_blank_values=True) if query_string else ()
         ):
@@ -77,16 +71,16 @@ class Query:
 
     @property
     def from_id(self) -> UUID | None:
-        """The first id of the page that a cursor asks for."""
+        """The first id of the page that the cursor asks for."""
         return self._next
 
     @property
     def from_at(self) -> datetime | None:
-        """The time of that first item, where the pages follow a time."""
+        """The time of that first item, if the pages are ordered by a time."""
         return self._at
 
     def links(self, next_id: UUID | None, *names: str, at: datetime | None = None) -> Links | None:
-        """The link to the next page, which carries the parameters in `names`; None on the last page."""
+        """Return the link to the next page, which carries the parameters in `names`; None on the last page."""
         if next_id is None:
             return None
         carried = {name: self._given[name] for name in sorted(names) if name in self._given}
@@ -99,15 +93,11 @@ class Query:
         return Links(Link(f"{self._path}?cursor={token}"))
 
     def text(self, name: str) -> str | None:
-        """The parameter, or None where it is absent or empty."""
+        """Return the parameter, or None if it is absent or empty."""
         return self._given.get(name) or None
 
-    def has_any_but(self, *names: str) -> bool:
-        """Whether a parameter other than these was sent."""
-        return bool(self._given.keys() - set(names))
-
     def integer(self, name: str, *, default: int, low: int, high: int) -> int:
-        """A whole number from `low` to `high`."""
+        """Return a whole number from `low` to `high`."""
         text = self.text(name)
         if text is None:
             return default
@@ -116,21 +106,21 @@ class Query:
         return int(text)
 
     def boolean(self, name: str) -> bool:
-        """True or false, 1 or 0, in any case; absent means false."""
+        """Return True for `true` or `1`, False for `false`, `0` or no parameter, in any case."""
         text = (self.text(name) or "false").lower()
         if text not in ("true", "false", "1", "0"):
             raise invalid(name)
         return text in ("true", "1")
 
     def one_of(self, name: str, words: tuple[str, ...]) -> str | None:
-        """One of `words`, or None where the parameter is absent."""
+        """Return one of `words`, or None if the parameter is absent."""
         text = self.text(name)
         if text is not None and text not in words:
             raise invalid(name)
         return text
 
     def words(self, name: str, words: tuple[str, ...]) -> frozenset[str] | None:
-        """Some of `words`, separated by commas, or None where the parameter is absent."""
+        """Return some of `words`, which commas separate, or None if the parameter is absent."""
         text = self.text(name)
         if text is None:
             return None
@@ -140,7 +130,7 @@ class Query:
         return given
 
     def ids(self, name: str, *, most: int) -> tuple[UUID, ...] | None:
-        """Up to `most` UUIDs, separated by commas, or None where the parameter is absent."""
+        """Return up to `most` UUIDs, which commas separate, or None if the parameter is absent."""
         text = self.text(name)
         if text is None:
             return None
@@ -151,17 +141,17 @@ class Query:
         return ids
 
     def sequence_ids(self, *, most: int = 500) -> list[int]:
-        """The V2 ids of `sequence_ids`, which is required: decimals, leading zeros allowed."""
+        """Return the V2 ids of `sequence_ids`, which is required: decimals, leading zeros allowed."""
         text = self.text("sequence_ids")
         if text is None:
-            raise Failure(400, VALIDATION, "sequence_ids is missing")
+            raise bad_request("sequence_ids is missing")
         words = [word.strip() for word in text.split(",")]
         if len(words) > most or not all(re.fullmatch(r"[0-9]{1,30}", word) for word in words):
             raise invalid("sequence_ids")
         return [number for word in words if (number := int(word)) < 2**63]
 
     def moment(self, name: str) -> datetime | None:
-        """A date-time in any spelling of contract 1.3, in UTC."""
+        """Return a date-time in any spelling of contract 1.3, in UTC."""
         text = self.text(name)
         if text is None:
             return None
@@ -172,7 +162,7 @@ class Query:
 
 
 class Link(msgspec.Struct):
-    """Where something is, relative to the host."""
+    """The address of something, relative to the host."""
 
     href: str
 

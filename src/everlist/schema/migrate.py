@@ -1,8 +1,8 @@
 """Apply the numbered migrations, forward only.
 
-Each `NNNN_name.sql` beside this file runs once, in order, in a transaction of its own together with
-the row that records it. An advisory lock lets one process migrate at a time; a lock timeout keeps a
-migration from queueing behind a long transaction and stopping every other query.
+Each `NNNN_name.sql` in this folder runs once, in order. It commits together with the row that records it. An advisory
+lock lets one process migrate at a time. A lock timeout ends a migration that waits behind a long transaction, because
+every other query would queue behind the migration.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ OLDEST_SERVER = 160000
 
 
 def migrations() -> Iterator[tuple[int, str, str]]:
-    """Every migration as (number, file name, SQL), in order."""
+    """Yield every migration as (number, file name, SQL), in order."""
     for entry in sorted(files("everlist.schema").iterdir(), key=lambda entry: entry.name):
         number, _, rest = entry.name.partition("_")
         if number.isdecimal() and rest.endswith(".sql"):
@@ -31,15 +31,14 @@ def migrations() -> Iterator[tuple[int, str, str]]:
 
 
 def newest() -> int:
-    """The number of the last migration that this program knows."""
+    """Return the number of the last migration that this program knows."""
     return max(number for number, _, _ in migrations())
 
 
 async def migrate(dsn: str) -> list[str]:
-    """Bring the database up to date; the names of the migrations that were applied.
+    """Apply the migrations that are missing; return their names.
 
-    Raises StartError where the server cannot be reached or is too old, or its schema is newer than
-    this program.
+    Raises StartError if the server cannot be reached or is too old, or if its schema is newer than this program.
     """
     connection = await connect(dsn)
     try:
@@ -51,21 +50,22 @@ async def migrate(dsn: str) -> list[str]:
         )
         applied = await _applied(connection)
         _refuse_newer(applied)
-        done: list[str] = []
+        names: list[str] = []
         for number, name, sql in migrations():
             if number not in applied:
                 await _run(connection, number, name, sql)
-                done.append(name)
-        return done
+                names.append(name)
+        return names
     except asyncpg.LockNotAvailableError as error:
-        message = f"the database is busy: a migration waited {LOCK_TIMEOUT} for a lock; try again"
-        raise StartError(message) from error
+        raise StartError(
+            f"the database is busy: a migration waited {LOCK_TIMEOUT} for a lock; try again"
+        ) from error
     finally:
         await connection.close()
 
 
 async def check(dsn: str) -> None:
-    """Raise StartError unless the schema is exactly the one this program was made for."""
+    """Raise StartError unless the schema is the one that this program needs."""
     connection = await connect(dsn)
     try:
         exists = await connection.fetchval("select to_regclass('schema_migration') is not null")
@@ -74,23 +74,20 @@ async def check(dsn: str) -> None:
         await connection.close()
     _refuse_newer(applied)
     if newest() not in applied:
-        message = "the database schema is older than this program: run `everlist migrate`"
-        raise StartError(message)
+        raise StartError("the database schema is older than this program: run `everlist migrate`")
 
 
 async def connect(dsn: str) -> asyncpg.Connection[asyncpg.Record]:
-    """One connection, outside any pool; StartError says in a line why there is none."""
+    """Open a connection outside any pool. Raises StartError if that fails or the server is too old."""
     try:
         connection = await asyncpg.connect(dsn, timeout=10)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        message = f"the database cannot be reached: {reason}"
-        raise StartError(message) from error
+        raise StartError(f"the database cannot be reached: {reason}; check EVERLIST_DATABASE_URL") from error
     version = int(await connection.fetchval("show server_version_num"))
     if version < OLDEST_SERVER:
         await connection.close()
-        message = f"PostgreSQL {version // 10000} is too old: Everlist needs 16 or newer"
-        raise StartError(message)
+        raise StartError(f"PostgreSQL {version // 10000} is too old: Everlist needs 16 or newer")
     return connection
 
 
@@ -104,8 +101,9 @@ async def _run(connection: asyncpg.Connection[asyncpg.Record], number: int, name
     except asyncpg.LockNotAvailableError:
         raise
     except asyncpg.PostgresError as error:
-        message = f"the migration {name} failed and changed nothing: {str(error).splitlines()[0]}"
-        raise StartError(message) from error
+        raise StartError(
+            f"the migration {name} failed and changed nothing: {str(error).splitlines()[0]}"
+        ) from error
 
 
 async def _applied(connection: asyncpg.Connection[asyncpg.Record]) -> set[int]:
@@ -114,8 +112,7 @@ async def _applied(connection: asyncpg.Connection[asyncpg.Record]) -> set[int]:
 
 def _refuse_newer(applied: set[int]) -> None:
     if applied and max(applied) > newest():
-        message = (
+        raise StartError(
             f"the database schema is at {max(applied)}, newer than this program knows ({newest()}):"
-            " install the Everlist that it belongs to, or a later one"
+            " upgrade Everlist"
         )
-        raise StartError(message)

@@ -11,11 +11,10 @@ from msgspec import field
 from starlette.responses import Response
 
 from everlist.core import contacts, custom_fields
-from everlist.rest.errors import VALIDATION, Failure, invalid, json_response, whole_seconds
+from everlist.rest.errors import bad_request, invalid, json_response, whole_seconds
 from everlist.rest.query import Links
 
 if TYPE_CHECKING:
-    from everlist.db import Transaction
     from everlist.rest.call import Call
 
 _MAX_LABEL = 50
@@ -73,7 +72,7 @@ class CustomFieldIn(msgspec.Struct):
     choices: tuple[ChoiceIn, ...] | None = None
 
     def checked(self) -> CustomFieldIn:
-        """400 where a text is empty or too long."""
+        """Return the body. Raises Failure 400 if a text is empty or too long, or an order does not fit."""
         if not 1 <= len(self.label.strip()) <= len(self.label) <= _MAX_LABEL:
             raise invalid("label")
         if any(not 1 <= len(choice.choice_label) <= _MAX_CHOICE_LABEL for choice in self.choices or ()):
@@ -85,35 +84,39 @@ class CustomFieldIn(msgspec.Struct):
         return self
 
     def choice_drafts(self) -> tuple[custom_fields.ChoiceDraft, ...]:
-        """The choices as core understands them."""
+        """Return the choices as core takes them."""
         return tuple(
-            custom_fields.ChoiceDraft(choice.choice_label, choice.display_order, choice.choice_id)
+            custom_fields.ChoiceDraft(
+                choice_label=choice.choice_label,
+                display_order=choice.display_order,
+                choice_id=choice.choice_id,
+            )
             for choice in self.choices or ()
         )
 
 
-def _custom_field_out(one: custom_fields.CustomField) -> CustomFieldOut:
+def _custom_field_out(custom_field: custom_fields.CustomField) -> CustomFieldOut:
     out = CustomFieldOut(
-        one.custom_field_id,
-        one.label,
-        one.name,
-        one.type,
-        one.version,
-        whole_seconds(one.created_at),
-        whole_seconds(one.updated_at),
-        one.metadata or None,
+        custom_field_id=custom_field.custom_field_id,
+        label=custom_field.label,
+        name=custom_field.name,
+        type=custom_field.type,
+        version=custom_field.version,
+        created_at=whole_seconds(custom_field.created_at),
+        updated_at=whole_seconds(custom_field.updated_at),
+        metadata=custom_field.metadata or None,
     )
-    if one.type in custom_fields.SELECTS:
+    if custom_field.type in custom_fields.SELECTS:
         out.choices = [
             ChoiceOut(
-                choice.choice_id,
-                choice.choice_label,
-                choice.display_order,
-                one.custom_field_id,
-                whole_seconds(choice.created_at),
-                whole_seconds(choice.updated_at),
+                choice_id=choice.choice_id,
+                choice_label=choice.choice_label,
+                display_order=choice.display_order,
+                custom_field_id=custom_field.custom_field_id,
+                created_at=whole_seconds(choice.created_at),
+                updated_at=whole_seconds(choice.updated_at),
             )
-            for choice in one.live_choices
+            for choice in custom_field.live_choices
         ]
     return out
 
@@ -121,57 +124,43 @@ def _custom_field_out(one: custom_fields.CustomField) -> CustomFieldOut:
 async def post_custom_field(call: Call) -> Response:
     """POST /contact_custom_fields."""
     body = (await call.body(CustomFieldIn)).checked()
-    kind = body.type
-    if kind is None:
-        raise Failure(400, VALIDATION, "type is missing, type does not have a valid value")
-
-    async def operation(tx: Transaction) -> custom_fields.CustomField:
-        return await custom_fields.create(
-            tx,
-            call.account_id,
-            label=body.label,
-            kind=kind,
-            metadata=msgspec.structs.asdict(body.metadata) if body.metadata else {},
-            version=1 if body.version is None else body.version,
-            choices=body.choice_drafts(),
-            now=call.now,
-        )
-
-    return json_response(_custom_field_out(await call.write(operation)), 201)
+    if body.type is None:
+        raise bad_request("type is missing, type does not have a valid value")
+    custom_field = await call.run(
+        custom_fields.create,
+        label=body.label,
+        kind=body.type,
+        metadata=msgspec.structs.asdict(body.metadata) if body.metadata else {},
+        version=1 if body.version is None else body.version,
+        choices=body.choice_drafts(),
+        now=call.now,
+    )
+    return json_response(_custom_field_out(custom_field), 201)
 
 
 async def get_custom_field(call: Call) -> Response:
     """GET /contact_custom_fields/{custom_field_id}."""
-    one = await custom_fields.get(call.db, call.account_id, call.path_id("custom_field_id"))
-    return json_response(_custom_field_out(one))
+    custom_field = await custom_fields.get(call.db, call.account_id, call.path_id("custom_field_id"))
+    return json_response(_custom_field_out(custom_field))
 
 
 async def put_custom_field(call: Call) -> Response:
     """PUT /contact_custom_fields/{custom_field_id}: the label and, for selects, the choices."""
     custom_field_id = call.path_id("custom_field_id")
     body = (await call.body(CustomFieldIn)).checked()
-
-    async def operation(tx: Transaction) -> custom_fields.CustomField:
-        return await custom_fields.replace(
-            tx,
-            call.account_id,
-            custom_field_id,
-            label=body.label,
-            choices=body.choice_drafts(),
-            now=call.now,
-        )
-
-    return json_response(_custom_field_out(await call.write(operation)))
+    custom_field = await call.run(
+        custom_fields.replace,
+        custom_field_id,
+        label=body.label,
+        choices=body.choice_drafts(),
+        now=call.now,
+    )
+    return json_response(_custom_field_out(custom_field))
 
 
 async def delete_custom_field(call: Call) -> Response:
     """DELETE /contact_custom_fields/{custom_field_id}: its values go with it."""
-    custom_field_id = call.path_id("custom_field_id")
-
-    async def operation(tx: Transaction) -> None:
-        await contacts.delete_custom_field(tx, call.account_id, custom_field_id)
-
-    await call.write(operation)
+    await call.run(contacts.delete_custom_field, call.path_id("custom_field_id"))
     return Response(status_code=204)
 
 
@@ -185,4 +174,4 @@ async def get_all_custom_fields(call: Call) -> Response:
         from_id=query.from_id,
     )
     out = [_custom_field_out(one) for one in page.items]
-    return json_response(CustomFieldsOut(out, query.links(page.next_id, "limit")))
+    return json_response(CustomFieldsOut(custom_fields=out, links=query.links(page.next_id, "limit")))

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import field
 
 from everlist.core import lists
-from everlist.rest.errors import VALIDATION, Failure, invalid, json_response, whole_seconds
+from everlist.rest.errors import bad_request, invalid, json_response, whole_seconds
 from everlist.rest.query import Links
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from everlist.db import Transaction
     from everlist.rest.call import Call
 
 _MAX_NAME = 255
@@ -51,34 +50,32 @@ class ListIn(msgspec.Struct):
     favorite: bool | None = None
 
     def draft(self) -> lists.ListDraft:
-        """The body as core understands it; 400 where it is too long or empty."""
+        """Return the body as core takes it. Raises Failure 400 if a text is too long or the name is empty."""
         if not 1 <= len(self.name.strip()) <= _MAX_NAME or len(self.name) > _MAX_NAME:
             raise invalid("name")
         if self.description is not None and len(self.description) > _MAX_DESCRIPTION:
             raise invalid("description")
-        return lists.ListDraft(self.name.strip(), self.description or None, bool(self.favorite))
+        return lists.ListDraft(
+            name=self.name.strip(), description=self.description or None, favorite=bool(self.favorite)
+        )
 
 
-def _list_out(one: lists.ContactList) -> ListOut:
+def _list_out(contact_list: lists.ContactList) -> ListOut:
     return ListOut(
-        one.list_id,
-        one.name,
-        one.favorite,
-        whole_seconds(one.created_at),
-        whole_seconds(one.updated_at),
-        one.description,
-        whole_seconds(one.deleted_at),
+        list_id=contact_list.list_id,
+        name=contact_list.name,
+        favorite=contact_list.favorite,
+        created_at=whole_seconds(contact_list.created_at),
+        updated_at=whole_seconds(contact_list.updated_at),
+        description=contact_list.description,
+        deleted_at=whole_seconds(contact_list.deleted_at),
     )
 
 
 async def create_list(call: Call) -> Response:
     """POST /contact_lists."""
     draft = (await call.body(ListIn)).draft()
-
-    async def operation(tx: Transaction) -> lists.ContactList:
-        return await lists.create(tx, call.account_id, draft, now=call.now)
-
-    return json_response(_list_out(await call.write(operation)), 201)
+    return json_response(_list_out(await call.run(lists.create, draft, now=call.now)), 201)
 
 
 async def get_list(call: Call) -> Response:
@@ -93,11 +90,7 @@ async def update_list(call: Call) -> Response:
     """PUT /contact_lists/{list_id}: full replace."""
     list_id = call.path_id("list_id")
     draft = (await call.body(ListIn)).draft()
-
-    async def operation(tx: Transaction) -> lists.ContactList:
-        return await lists.replace(tx, call.account_id, list_id, draft, now=call.now)
-
-    return json_response(_list_out(await call.write(operation)))
+    return json_response(_list_out(await call.run(lists.replace, list_id, draft, now=call.now)))
 
 
 async def get_lists(call: Call) -> Response:
@@ -107,7 +100,7 @@ async def get_lists(call: Call) -> Response:
     channel = query.one_of("channel_type", ("email", "sms"))
     count_sms = query.boolean("include_sms_membership_count")
     if count_sms and channel != "sms":
-        raise Failure(400, VALIDATION, "include_sms_membership_count does not have a valid value")
+        raise bad_request("include_sms_membership_count does not have a valid value")
     counted = query.one_of("include_membership_count", ("all", "active"))
     page = await lists.page(
         call.db,
@@ -123,25 +116,27 @@ async def get_lists(call: Call) -> Response:
     await _count(call, out, counted)
     if count_sms:
         counts = await lists.membership_counts(call.db, call.account_id, [one.list_id for one in out], "sms")
-        for one in out:
-            one.sms_membership_count = counts[one.list_id]
+        for shown in out:
+            shown.sms_membership_count = counts[shown.list_id]
     links = query.links(
         page.next_id,
         *("limit", "name", "status", "channel_type", "include_count"),
         *("include_membership_count", "include_sms_membership_count"),
     )
-    return json_response(ListsOut(out, page.total, links))
+    return json_response(ListsOut(lists=out, lists_count=page.total, links=links))
 
 
 async def get_list_id_xrefs(call: Call) -> Response:
     """GET /contact_lists/list_id_xrefs."""
     found = await lists.ids_by_sequence(call.db, call.account_id, call.query().sequence_ids())
-    return json_response({"xrefs": [{"sequence_id": str(number), "list_id": one} for number, one in found]})
+    return json_response(
+        {"xrefs": [{"sequence_id": str(number), "list_id": list_id} for number, list_id in found]}
+    )
 
 
 async def _count(call: Call, out: Sequence[ListOut], counted: str | None) -> None:
     if counted is None:
         return
     counts = await lists.membership_counts(call.db, call.account_id, [one.list_id for one in out], counted)
-    for one in out:
-        one.membership_count = counts[one.list_id]
+    for shown in out:
+        shown.membership_count = counts[shown.list_id]

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from everlist.db import Transaction
     from everlist.rest.call import Call
 
 _MAX_NAME = 255
@@ -46,7 +45,7 @@ class TagIn(msgspec.Struct):
     tag_source: str | None = None
 
     def checked(self) -> TagIn:
-        """400 where the name is empty, too long, or has an angle bracket."""
+        """Return the body. Raises Failure 400 if the name is empty, too long, or has an angle bracket."""
         if (
             not 1 <= len(self.name.strip()) <= len(self.name) <= _MAX_NAME
             or "<" in self.name
@@ -60,20 +59,19 @@ class TagIn(msgspec.Struct):
 
 def _tag_out(tag: tags.Tag) -> TagOut:
     return TagOut(
-        tag.tag_id, tag.name, whole_seconds(tag.created_at), whole_seconds(tag.updated_at), tag.tag_source
+        tag_id=tag.tag_id,
+        name=tag.name,
+        created_at=whole_seconds(tag.created_at),
+        updated_at=whole_seconds(tag.updated_at),
+        tag_source=tag.tag_source,
     )
 
 
 async def post_tag(call: Call) -> Response:
     """POST /contact_tags."""
     body = (await call.body(TagIn)).checked()
-
-    async def operation(tx: Transaction) -> tags.Tag:
-        return await tags.create(
-            tx, call.account_id, body.name, tag_source=body.tag_source or None, now=call.now
-        )
-
-    return json_response(_tag_out(await call.write(operation)), 201)
+    tag = await call.run(tags.create, body.name, tag_source=body.tag_source or None, now=call.now)
+    return json_response(_tag_out(tag), 201)
 
 
 async def get_tag(call: Call) -> Response:
@@ -88,11 +86,7 @@ async def put_tag(call: Call) -> Response:
     """PUT /contact_tags/{tag_id}: the name only; tag_source stays."""
     tag_id = call.path_id("tag_id")
     body = (await call.body(TagIn)).checked()
-
-    async def operation(tx: Transaction) -> tags.Tag:
-        return await tags.rename(tx, call.account_id, tag_id, body.name, now=call.now)
-
-    return json_response(_tag_out(await call.write(operation)))
+    return json_response(_tag_out(await call.run(tags.rename, tag_id, body.name, now=call.now)))
 
 
 async def get_tags(call: Call) -> Response:
@@ -108,7 +102,9 @@ async def get_tags(call: Call) -> Response:
     )
     out = [_tag_out(tag) for tag in page.items]
     await _count(call, out, counted=counted)
-    return json_response(TagsOut(out, page.total, query.links(page.next_id, "limit", "include_count")))
+    return json_response(
+        TagsOut(tags=out, tags_count=page.total, links=query.links(page.next_id, "limit", "include_count"))
+    )
 
 
 async def _count(call: Call, out: Sequence[TagOut], *, counted: bool) -> None:

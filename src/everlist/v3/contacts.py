@@ -11,12 +11,13 @@ from msgspec import field
 from starlette.responses import Response
 
 from everlist.core import contacts
-from everlist.core.contacts import confirmations, model
-from everlist.rest.errors import VALIDATION, Failure, invalid, json_response, required_source, whole_seconds
+from everlist.core.consent.sms import SMS_PERMISSIONS
+from everlist.core.contacts import model
+from everlist.rest.errors import bad_request, invalid, json_response, required_source, whole_seconds
 from everlist.rest.query import Links
+from everlist.v3 import words
 
 if TYPE_CHECKING:
-    from everlist.db import Transaction
     from everlist.rest.call import Call
     from everlist.rest.query import Query
 
@@ -76,7 +77,7 @@ class ContactsOut(msgspec.Struct, omit_defaults=True):
 
 
 def contact_out(contact: model.Contact, include: frozenset[str]) -> ContactOut:
-    """A contact with the sub-resources in `include`; one that is empty is an empty array."""
+    """Return a contact with the sub-resources in `include`; an empty one is an empty array."""
     custom_fields = None
     if "custom_fields" in include:
         custom_fields = [
@@ -113,7 +114,7 @@ def contact_out(contact: model.Contact, include: frozenset[str]) -> ContactOut:
 
 
 def _email_out(contact: model.Contact, created_at: datetime | None) -> EmailOut:
-    """The address; most of its times are that of the contact's creation, whose whole seconds are `created_at`."""
+    """Return the address. `created_at` is the contact's, in whole seconds: most times of the address equal it."""
     status = "pending" if contact.permission == "pending_confirmation" else "off"
     same = contact.created_at
     return EmailOut(
@@ -215,39 +216,36 @@ class ContactIn(msgspec.Struct):
     sms_channel: SmsChannelIn | None = None
 
     def draft(self) -> model.ContactDraft:
-        """The body as core understands it."""
+        """Return the body as core takes it."""
         email = self.email_address
+        phones, addresses, notes = self.phone_numbers, self.street_addresses, self.notes
         return model.ContactDraft(
-            self.first_name,
-            self.last_name,
-            self.job_title,
-            self.company_name,
-            self.birthday_month,
-            self.birthday_day,
-            self.anniversary,
-            model.EmailDraft(email.address, email.permission_to_send, email.opt_out_reason)
-            if email
-            else None,
-            _sms_draft(self.sms_channel) if self.sms_channel else None,
-            _values_in(self.custom_fields),
-            None
-            if self.phone_numbers is None
-            else tuple(
-                model.PhoneDraft(phone.phone_number, phone.kind or "other") for phone in self.phone_numbers
-            ),
-            None
-            if self.street_addresses is None
-            else tuple(_street_address_draft(address) for address in self.street_addresses),
-            None
-            if self.notes is None
-            else tuple(model.NoteDraft(note.content, note.note_id) for note in self.notes),
-            self.list_memberships,
-            self.taggings,
+            first_name=self.first_name,
+            last_name=self.last_name,
+            job_title=self.job_title,
+            company_name=self.company_name,
+            birthday_month=self.birthday_month,
+            birthday_day=self.birthday_day,
+            anniversary=self.anniversary,
+            email=None if email is None else _email_draft(email),
+            sms_channel=_sms_draft(self.sms_channel) if self.sms_channel else None,
+            custom_fields=_values_in(self.custom_fields),
+            phone_numbers=None if phones is None else tuple(map(_phone_draft, phones)),
+            street_addresses=None if addresses is None else tuple(map(_street_address_draft, addresses)),
+            notes=None if notes is None else tuple(map(_note_draft, notes)),
+            list_ids=self.list_memberships,
+            tag_ids=self.taggings,
         )
 
     def sent(self) -> frozenset[str]:
-        """The sub-resources in the body, which the answer echoes."""
-        return frozenset(name for name in contacts.INCLUDES if getattr(self, name) is not None)
+        """Return the names of the sub-resources in the body, which the answer echoes."""
+        return frozenset(name for name in words.SUBRESOURCES if getattr(self, name) is not None)
+
+
+def _email_draft(email: EmailIn) -> model.EmailDraft:
+    return model.EmailDraft(
+        address=email.address, permission=email.permission_to_send, opt_out_reason=email.opt_out_reason
+    )
 
 
 def _values_in(values: tuple[CustomFieldValueIn, ...] | None) -> tuple[model.CustomFieldDraft, ...] | None:
@@ -255,17 +253,30 @@ def _values_in(values: tuple[CustomFieldValueIn, ...] | None) -> tuple[model.Cus
         return None
     return tuple(
         model.CustomFieldDraft(
-            item.custom_field_id,
-            item.value,
-            None if item.choice_ids is None else tuple(str(choice_id) for choice_id in item.choice_ids),
+            custom_field_id=item.custom_field_id,
+            value=item.value,
+            choice_ids=None if item.choice_ids is None else tuple(map(str, item.choice_ids)),
         )
         for item in values
     )
 
 
+def _phone_draft(phone: PhoneIn) -> model.PhoneDraft:
+    return model.PhoneDraft(phone_number=phone.phone_number, kind=phone.kind or "other")
+
+
+def _note_draft(note: NoteIn) -> model.NoteDraft:
+    return model.NoteDraft(content=note.content, note_id=note.note_id)
+
+
 def _street_address_draft(address: StreetAddressIn) -> model.StreetAddressDraft:
     return model.StreetAddressDraft(
-        address.kind, address.street, address.city, address.state, address.postal_code, address.country
+        kind=address.kind,
+        street=address.street,
+        city=address.city,
+        state=address.state,
+        postal_code=address.postal_code,
+        country=address.country,
     )
 
 
@@ -273,21 +284,21 @@ def _sms_draft(channel: SmsChannelIn) -> model.SmsDraft:
     number = channel.full_sms_address
     if number is None:
         if channel.sms_address is None or channel.dial_code is None:
-            raise Failure(400, VALIDATION, "full_sms_address is missing")
+            raise bad_request("full_sms_address is missing")
         number = f"+{channel.dial_code.removeprefix('+')}{channel.sms_address}"
     consents = tuple(
         model.SmsConsentDraft(
-            consent.sms_consent_permission,
-            consent.consent_type,
-            consent.consent_medium_type,
-            consent.consent_medium_url,
-            consent.consent_medium_details,
-            _frequency(consent.advertised_frequency),
-            consent.advertised_interval,
+            permission=consent.sms_consent_permission,
+            consent_type=consent.consent_type,
+            medium_type=consent.consent_medium_type,
+            medium_url=consent.consent_medium_url,
+            medium_details=consent.consent_medium_details,
+            advertised_frequency=_frequency(consent.advertised_frequency),
+            advertised_interval=consent.advertised_interval,
         )
         for consent in channel.sms_channel_consents
     )
-    return model.SmsDraft(number, consents)
+    return model.SmsDraft(full_number=number, consents=consents)
 
 
 def _frequency(value: int | str | None) -> int | None:
@@ -298,35 +309,30 @@ def _frequency(value: int | str | None) -> int | None:
     return value
 
 
-def _limits(call: Call) -> confirmations.Limits:
-    """What keeps sign-ups from flooding somebody: by the visitor that the caller names, else by the caller."""
+def _limits(call: Call) -> contacts.Limits:
+    """Return the limits on mail to confirm sign-ups: per visitor if the caller names one, else per caller."""
     settings = call.settings
     if call.visitor:
         source, most = f"visitor {call.token.token_id} {call.visitor}", settings.sign_ups_per_visitor
     else:
-        source, most = f"caller {call.token.token_id} {call.caller}", settings.sign_ups_per_caller
-    return confirmations.Limits(source, most, settings.confirmations_per_address)
+        source, most = f"caller {call.token.token_id} {call.client_address}", settings.sign_ups_per_caller
+    return contacts.Limits(source=source, per_source=most, per_address=settings.confirmations_per_address)
 
 
 async def create_contact(call: Call) -> Response:
     """POST /contacts. V3 contract 3.5."""
     body = await call.body(ContactIn)
     source = required_source("create_source", body.create_source)
-    draft = body.draft()
-    act = call.act
-
-    async def operation(tx: Transaction) -> model.Contact:
-        return await confirmations.create(
-            tx,
-            call.account_id,
-            draft,
+    with words.of_contact():
+        contact = await call.run(
+            contacts.create,
+            body.draft(),
             source=source,
             limits=_limits(call),
-            act=act,
+            act=call.act,
             installation=call.installation,
         )
-
-    return json_response(contact_out(await call.write(operation), body.sent()), 201)
+    return json_response(contact_out(contact, body.sent()), 201)
 
 
 async def update_contact(call: Call) -> Response:
@@ -334,15 +340,16 @@ async def update_contact(call: Call) -> Response:
     contact_id = call.path_id("contact_id")
     body = await call.body(ContactIn)
     source = required_source("update_source", body.update_source)
-    draft = body.draft()
-    act = call.act
-
-    async def operation(tx: Transaction) -> model.Contact:
-        return await contacts.replace(
-            tx, call.account_id, contact_id, draft, source=source, act=act, installation=call.installation
+    with words.of_contact():
+        contact = await call.run(
+            contacts.replace,
+            contact_id,
+            body.draft(),
+            source=source,
+            act=call.act,
+            installation=call.installation,
         )
-
-    return json_response(contact_out(await call.write(operation), body.sent()))
+    return json_response(contact_out(contact, body.sent()))
 
 
 class SignUpIn(msgspec.Struct):
@@ -364,21 +371,22 @@ class SignUpIn(msgspec.Struct):
     custom_fields: tuple[CustomFieldValueIn, ...] | None = None
 
     def draft(self) -> model.ContactDraft:
-        """The body as core understands it. An empty address, `{}`, is none."""
+        """Return the body as core takes it. An empty address, `{}`, counts as absent."""
         address = msgspec.convert(self.street_address, StreetAddressIn) if self.street_address else None
+        phone = PhoneIn(phone_number=self.phone_number) if self.phone_number else None
         return model.ContactDraft(
-            self.first_name,
-            self.last_name,
-            self.job_title,
-            self.company_name,
-            self.birthday_month,
-            self.birthday_day,
-            self.anniversary,
-            model.EmailDraft(self.email_address) if self.email_address else None,
-            _sms_draft(self.sms_channel) if self.sms_channel else None,
-            _values_in(self.custom_fields),
-            (model.PhoneDraft(self.phone_number),) if self.phone_number else None,
-            (_street_address_draft(address),) if address else None,
+            first_name=self.first_name,
+            last_name=self.last_name,
+            job_title=self.job_title,
+            company_name=self.company_name,
+            birthday_month=self.birthday_month,
+            birthday_day=self.birthday_day,
+            anniversary=self.anniversary,
+            email=model.EmailDraft(address=self.email_address) if self.email_address else None,
+            sms_channel=_sms_draft(self.sms_channel) if self.sms_channel else None,
+            custom_fields=_values_in(self.custom_fields),
+            phone_numbers=(_phone_draft(phone),) if phone else None,
+            street_addresses=(_street_address_draft(address),) if address else None,
             list_ids=self.list_memberships,
         )
 
@@ -387,34 +395,27 @@ async def create_or_update_contact(call: Call) -> Response:
     """POST /contacts/sign_up_form. V3 contract 3.7."""
     body = await call.body(SignUpIn)
     if not body.list_memberships and body.source is None:
-        raise Failure(400, VALIDATION, "list_memberships is missing")
+        raise bad_request("list_memberships is missing")
     if body.list_memberships and body.source is not None:
-        raise Failure(400, VALIDATION, "list_memberships, source are mutually exclusive")
+        raise bad_request("list_memberships, source are mutually exclusive")
     source = "Contact" if body.source is None else required_source("source", body.source)
     if not body.email_address and body.sms_channel is None:
-        raise Failure(
-            400, VALIDATION, "email_address, sms_channel are missing, at least one parameter must be provided"
-        )
+        raise bad_request("email_address, sms_channel are missing, at least one parameter must be provided")
     if body.custom_fields is not None and len(body.custom_fields) > 50:
         raise invalid("custom_fields")
     try:
         draft = body.draft()
     except msgspec.ValidationError as error:
         raise invalid("street_address") from error
-    act = call.act
-
-    async def operation(tx: Transaction) -> tuple[model.Contact, bool]:
-        return await confirmations.sign_up(
-            tx,
-            call.account_id,
+    with words.of_sign_up():
+        contact, created = await call.run(
+            contacts.sign_up,
             draft,
             source=source,
             limits=_limits(call),
-            act=act,
+            act=call.act,
             installation=call.installation,
         )
-
-    contact, created = await call.write(operation)
     answer = {"contact_id": contact.contact_id, "action": "created" if created else "updated"}
     return json_response(answer, 201 if created else 200)
 
@@ -426,22 +427,22 @@ _FILTERS = (
 
 
 def contact_filter(query: Query) -> contacts.ContactFilter:
-    """The filters of GET /contacts. V3 contract 3.8."""
+    """Return the filters of GET /contacts. V3 contract 3.8."""
     email = query.text("email")
     address = contacts.parse_email(email) if email else None
-    sms = query.words("sms_status", ("all", *contacts.SMS_PERMISSIONS))
+    sms = query.words("sms_status", ("all", *SMS_PERMISSIONS))
     return contacts.ContactFilter(
-        query.words("status", contacts.STATUSES) or frozenset(),
-        # What is not an address belongs to nobody: a key that no contact has finds nobody.
-        (address.key if address else "") if email else None,
-        query.ids("lists", most=_LIST_LIMIT),
-        query.ids("tags", most=_TAG_LIMIT),
-        query.moment("updated_after"),
-        query.moment("updated_before"),
-        query.moment("created_after"),
-        query.moment("created_before"),
-        query.moment("optout_after"),
-        query.moment("optout_before"),
+        statuses=query.words("status", contacts.STATUSES) or frozenset(),
+        # A text that is no address finds nobody: no contact has an empty key.
+        email_key=(address.key if address else "") if email else None,
+        list_ids=query.ids("lists", most=_LIST_LIMIT),
+        tag_ids=query.ids("tags", most=_TAG_LIMIT),
+        updated_after=query.moment("updated_after"),
+        updated_before=query.moment("updated_before"),
+        created_after=query.moment("created_after"),
+        created_before=query.moment("created_before"),
+        opted_out_after=query.moment("optout_after"),
+        opted_out_before=query.moment("optout_before"),
         sms_permissions=frozenset() if sms is not None and "all" in sms else sms,
     )
 
@@ -450,11 +451,9 @@ async def get_all_contacts(call: Call) -> Response:
     """GET /contacts. V3 contract 3.8."""
     query = call.query()
     if query.text("segment_id") is not None:
-        raise Failure(
-            400, VALIDATION, "segment_id does not have a valid value: this server has no segments yet"
-        )
+        raise bad_request("segment_id does not have a valid value: this server has no segments yet")
     wanted = contact_filter(query)
-    include = query.words("include", contacts.INCLUDES) or frozenset()
+    include = query.words("include", tuple(words.SUBRESOURCES)) or frozenset()
     page = await contacts.page(
         call.db,
         call.account_id,
@@ -463,30 +462,31 @@ async def get_all_contacts(call: Call) -> Response:
         from_id=query.from_id,
         from_at=query.from_at,
         follow_time=True,
-        include=include,
+        include=frozenset(words.SUBRESOURCES[name] for name in include),
         with_total=query.boolean("include_count"),
     )
     links = query.links(page.next_id, *_FILTERS, "limit", "include", "include_count", at=page.next_at)
-    return json_response(ContactsOut([contact_out(one, include) for one in page.items], page.total, links))
+    return json_response(
+        ContactsOut(
+            contacts=[contact_out(contact, include) for contact in page.items],
+            contacts_count=page.total,
+            links=links,
+        )
+    )
 
 
 async def get_contact_by_id(call: Call) -> Response:
     """GET /contacts/{contact_id}. V3 contract 3.8."""
     contact_id = call.path_id("contact_id")
-    include = call.query().words("include", contacts.INCLUDES) or frozenset()
-    contact = await contacts.get(call.db, call.account_id, contact_id, include=include)
+    include = call.query().words("include", tuple(words.SUBRESOURCES)) or frozenset()
+    wanted = frozenset(words.SUBRESOURCES[name] for name in include)
+    contact = await contacts.get(call.db, call.account_id, contact_id, include=wanted)
     return json_response(contact_out(contact, include))
 
 
 async def delete_contact(call: Call) -> Response:
     """DELETE /contacts/{contact_id}. V3 contract 3.10."""
-    contact_id = call.path_id("contact_id")
-    act = call.act
-
-    async def operation(tx: Transaction) -> None:
-        await contacts.delete(tx, call.account_id, contact_id, act=act)
-
-    await call.write(operation)
+    await call.run(contacts.delete, call.path_id("contact_id"), act=call.act)
     return Response(status_code=204)
 
 
@@ -505,7 +505,7 @@ async def get_contact_id_xrefs(call: Call) -> Response:
     """GET /contacts/contact_id_xrefs. V3 contract 3.8."""
     found = await contacts.ids_by_sequence(call.db, call.account_id, call.query().sequence_ids())
     return json_response(
-        {"xrefs": [{"sequence_id": str(number), "contact_id": one} for number, one in found]}
+        {"xrefs": [{"sequence_id": str(number), "contact_id": contact_id} for number, contact_id in found]}
     )
 
 
@@ -545,11 +545,11 @@ def _sms_event_out(contact_id: UUID, event: contacts.SmsEvent) -> SmsEventOut:
         "advertised_interval": details.get("advertised_interval"),
     }
     return SmsEventOut(
-        contact_id,
-        details["sms_channel_id"],
-        details["sms_channel_history_id"],
-        event.at.replace(microsecond=0),
-        {name: value for name, value in history.items() if value is not None},
+        contact_id=contact_id,
+        sms_channel_id=details["sms_channel_id"],
+        sms_channel_history_id=details["sms_channel_history_id"],
+        insert_time=event.at.replace(microsecond=0),
+        history_details={name: value for name, value in history.items() if value is not None},
     )
 
 
@@ -561,12 +561,11 @@ async def resubscribe_contact(call: Call) -> Response:
     """PUT /contacts/resubscribe/{contact_id}. V3 contract 3.9."""
     contact_id = call.path_id("contact_id")
     body = await call.body(ResubscribeIn)
-    act = call.act
-
-    async def operation(tx: Transaction) -> None:
-        await confirmations.request_resubscribe(
-            tx, call.account_id, contact_id, body.list_ids, act=act, installation=call.installation
-        )
-
-    await call.write(operation)
+    await call.run(
+        contacts.request_resubscribe,
+        contact_id,
+        body.list_ids,
+        act=call.act,
+        installation=call.installation,
+    )
     return Response(status_code=200)

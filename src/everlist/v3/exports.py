@@ -13,7 +13,7 @@ from starlette.responses import StreamingResponse
 from everlist.core import custom_fields, exports
 from everlist.core.contacts import ContactFilter
 from everlist.rest.activities import activity_out, queue
-from everlist.rest.errors import VALIDATION, Failure, invalid, json_response
+from everlist.rest.errors import bad_request, invalid, json_response
 from everlist.v3.activities import ExcludeIn, at_most
 
 if TYPE_CHECKING:
@@ -49,12 +49,10 @@ class ExportIn(msgspec.Struct):
     fields: tuple[str, ...] | None = None
 
     def wanted(self, *, now: datetime) -> ContactFilter:
-        """The contacts as core understands it; 400 where the body names what does not go together."""
+        """Return the contacts as core takes them. Raises Failure 400 if the body combines what excludes each other."""
         excluded = self.exclude.contact_ids if self.exclude else None
         if self.segment_id is not None:
-            raise Failure(
-                400, VALIDATION, "segment_id does not have a valid value: this server has no segments yet"
-            )
+            raise bad_request("segment_id does not have a valid value: this server has no segments yet")
         if self.status is not None and self.status not in _STATUSES:
             raise invalid("status")
         at_most("contact_ids", self.contact_ids, 500)
@@ -68,7 +66,7 @@ class ExportIn(msgspec.Struct):
         elif self.new_subscriber or self.all_active_contacts:
             statuses = frozenset({"active"})
         return ContactFilter(
-            statuses,
+            statuses=statuses,
             list_ids=self.list_ids or None,
             tag_ids=self.tag_ids or None,
             contact_ids=self.contact_ids or None,
@@ -87,12 +85,12 @@ class ExportIn(msgspec.Struct):
             "exclude": excluded,
         }
         given = [name for name, value in named.items() if value]
-        for one, other in combinations(given, 2):
-            if frozenset((one, other)) not in _TOGETHER:
-                raise Failure(400, VALIDATION, f"{one}, {other} are mutually exclusive")
+        for name, other in combinations(given, 2):
+            if frozenset((name, other)) not in _TOGETHER:
+                raise bad_request(f"{name}, {other} are mutually exclusive")
         for name in ("contact_ids", "list_ids", "tag_ids"):
-            if not given and named[name] == ():  # a selection of nothing is not one of everything
-                raise Failure(400, VALIDATION, f"{name} does not have a valid value: it is empty")
+            if not given and named[name] == ():  # an empty selection must not select everything
+                raise bad_request(f"{name} does not have a valid value: it is empty")
 
 
 async def post_contact_exports(call: Call) -> Response:
@@ -106,7 +104,7 @@ async def post_contact_exports(call: Call) -> Response:
     made = await queue(
         call,
         "contact_exports",
-        exports.ExportRequest(wanted, fields),
+        exports.ExportRequest(wanted=wanted, fields=fields),
         list_ids=wanted.list_ids or (),
         tag_ids=wanted.tag_ids or (),
     )

@@ -13,7 +13,7 @@ from everlist.core.ids import new_id, parse_id
 from everlist.core.imports.job import ImportRequest
 from everlist.core.imports.upload import Upload
 from everlist.rest.activities import activity_out, queue
-from everlist.rest.errors import VALIDATION, Failure, invalid, json_response
+from everlist.rest.errors import VALIDATION, Failure, bad_request, invalid, json_response
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -26,13 +26,13 @@ _SMS_PERMISSIONS = ("not_set", "explicit")
 
 
 class _Form:
-    """A multipart form as its bytes come in: short fields are kept, the file is handed on."""
+    """Parses a multipart form as its bytes come in: keeps the short fields, and hands on the file."""
 
     def __init__(self, boundary: bytes) -> None:
         self.fields: dict[str, list[str]] = {}
         self.file_name: str | None = None
         self.file: list[bytes] = []
-        """Bytes of the file that wait to be taken."""
+        """The bytes of the file that have come in and are not stored yet."""
         self.ended = False
         self._header = b""
         self._value = b""
@@ -55,7 +55,7 @@ class _Form:
         )
 
     def feed(self, data: bytes) -> None:
-        """Take bytes of the body. Raises FormParserError."""
+        """Parse the next bytes of the body. Raises FormParserError."""
         self._parser.write(data)
 
     def _on_header_field(self, data: bytes, start: int, end: int) -> None:
@@ -75,8 +75,7 @@ class _Form:
         if self._in_file:
             self.file_name = options.get(b"filename", b"").decode("utf-8", "replace")
             if "\0" in self.file_name:
-                message = "file does not have a valid value: its name contains a NUL character"
-                raise Failure(400, VALIDATION, message)
+                raise bad_request("file does not have a valid value: its name contains a NUL character")
         self._text.clear()
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
@@ -97,14 +96,13 @@ class _Form:
 
 
 async def post_contacts_file_import(call: Call) -> Response:
-    """POST /activities/contacts_file_import: the file goes into the database as it comes in."""
-    kind, options = parse_options_header(call.content_type)
-    if kind != b"multipart/form-data" or not options.get(b"boundary"):
+    """POST /activities/contacts_file_import: store the file in the database as it comes in."""
+    if call.media_type != "multipart/form-data" or not call.boundary:
         raise Failure(415, VALIDATION, "Content-Type must be multipart/form-data with its boundary")
     try:
-        form = _Form(options[b"boundary"])
+        form = _Form(call.boundary)
     except (FormParserError, ValueError) as error:
-        raise Failure(400, VALIDATION, "the multipart boundary does not have a valid value") from error
+        raise bad_request("the multipart boundary does not have a valid value") from error
     activity_id = new_id()
     upload = Upload(call.db, call.account_id, activity_id, now=call.now)
     try:
@@ -127,7 +125,7 @@ async def post_contacts_file_import(call: Call) -> Response:
         )
     except FormParserError as error:
         await upload.discard()
-        raise Failure(400, VALIDATION, "Bad request: the body is not valid multipart/form-data") from error
+        raise bad_request("Bad request: the body is not valid multipart/form-data") from error
     except BaseException:
         await upload.discard()
         raise
@@ -136,11 +134,11 @@ async def post_contacts_file_import(call: Call) -> Response:
 
 def _request(call: Call, form: _Form, upload: Upload) -> ImportRequest:
     if form.file_name is None:
-        raise Failure(400, VALIDATION, "file is missing")
+        raise bad_request("file is missing")
     if not form.ended:
-        raise Failure(400, VALIDATION, "Bad request: the multipart body is cut off")
+        raise bad_request("Bad request: the multipart body is cut off")
     if upload.size == 0:
-        raise Failure(400, VALIDATION, "file does not have a valid value: it is empty")
+        raise bad_request("file does not have a valid value: it is empty")
     words = [
         word.strip() for value in form.fields.get("list_ids", ()) for word in value.split(",") if word.strip()
     ]
@@ -154,12 +152,16 @@ def _request(call: Call, form: _Form, upload: Upload) -> ImportRequest:
 def _checked(call: Call, list_ids: tuple[UUID, ...], sms_permission: str | None) -> ImportRequest:
     list_ids = tuple(dict.fromkeys(list_ids))
     if not list_ids:
-        raise Failure(400, VALIDATION, "list_ids is missing")
+        raise bad_request("list_ids is missing")
     if len(list_ids) > _MAX_LISTS:
-        raise Failure(400, VALIDATION, f"list_ids does not have a valid value: at most {_MAX_LISTS}")
+        raise bad_request(f"list_ids does not have a valid value: at most {_MAX_LISTS}")
     if sms_permission not in (None, "", *_SMS_PERMISSIONS):
         raise invalid("sms_permission_to_send")
-    return ImportRequest(list_ids, sms_permission or "not_set", call.settings.vendor_import_limits)
+    return ImportRequest(
+        list_ids=list_ids,
+        sms_permission=sms_permission or "not_set",
+        vendor_limits=call.settings.vendor_import_limits,
+    )
 
 
 class JsonImportIn(msgspec.Struct):
@@ -175,7 +177,7 @@ async def post_contacts_json_import(call: Call) -> Response:
         _checked(call, body.list_ids, body.sms_permission_to_send), is_json=True
     )
     if not body.import_data:
-        raise Failure(400, VALIDATION, "import_data is missing")
+        raise bad_request("import_data is missing")
     activity_id = new_id()
     upload = Upload(call.db, call.account_id, activity_id, now=call.now)
     try:

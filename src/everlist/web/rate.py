@@ -1,10 +1,10 @@
-"""How many requests an account may make of one process: so many a second, and so many a day (UTC)."""
+"""Limits on the requests of an account to one web process: per second, and per day in UTC."""
 
 from __future__ import annotations
 
 import math
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -13,33 +13,31 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 
+Limit = Literal["throttled", "quota_exceeded"]
+"""The limit of a second, and that of a day."""
+
+
 class _Account(msgspec.Struct):
     at: datetime
     left: float
-    """Of the requests that may come at once."""
+    """Requests that may come at once."""
     day: date
     today: int = 0
 
 
 class Limiter:
-    """Counts the requests of each account.
-
-    A bucket for each: it holds what a second allows, and fills up again at that rate.
-    """
+    """Limits the requests of each account by a token bucket: it holds one second's requests, and refills in one."""
 
     def __init__(self, per_second: int, per_day: int | None) -> None:
         self._per_second = per_second
         self._per_day = per_day
         self._accounts: dict[UUID, _Account] = {}
 
-    def refuses(self, account_id: UUID, now: datetime) -> tuple[str, int] | None:
-        """Count a request. None, or why it may not be done: the kind of limit, and seconds to wait.
-
-        The kinds are `throttled` and `quota_exceeded`. What is refused is not counted.
-        """
+    def refuses(self, account_id: UUID, now: datetime) -> tuple[Limit, int] | None:
+        """Count a request, and return None; or do not count it, and return the limit and the seconds to wait."""
         account = self._accounts.get(account_id)
         if account is None:
-            account = self._accounts[account_id] = _Account(now, self._per_second, now.date())
+            account = self._accounts[account_id] = _Account(at=now, left=self._per_second, day=now.date())
         if now.date() > account.day:
             account.day, account.today = now.date(), 0
         if self._per_day is not None and account.today >= self._per_day:

@@ -1,4 +1,7 @@
-"""Consent: what may be sent to a person. `email` decides permissions; `suppression` remembers former addresses."""
+"""Consent: what may be sent to a person.
+
+`email` and `sms` decide permissions; `suppression` remembers addresses that no contact has any more.
+"""
 
 from everlist.core.consent.email import (
     BY_ACCOUNT,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from everlist.errors import Invalid
+from everlist.errors import Invalid, Problem
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,11 +31,7 @@ BY_CONTACT = "Contact"
 BY_ACCOUNT = "Account"
 SOURCES = (BY_CONTACT, BY_ACCOUNT)
 
-ONLY_THE_CONTACT = (
-    "permission_to_send does not have a valid value:"
-    " the contact unsubscribed and only the contact can subscribe again"
-)
-"""The text of a refusal."""
+ONLY_THE_CONTACT = Problem("permission", "the contact unsubscribed and only the contact can subscribe again")
 
 
 class EmailConsent(msgspec.Struct, frozen=True):
@@ -59,30 +55,41 @@ def initial(
     confirm: bool = False,
     now: datetime,
 ) -> EmailConsent:
-    """The consent of an address that is new to a contact.
+    """Return the consent for an address that is new to a contact.
 
-    `source` is who acts. Without a `requested` permission, an account's contact is implicit and a person's
-    explicit. `suppressed_at` is when the person behind this address unsubscribed, on a contact that no
-    longer holds it: then an account's new contact begins unsubscribed, and only the person lifts that.
-    With `confirm`, what a person would be mailable by waits for the confirmation.
+    `source` is who acts. Without a `requested` permission, an account gets implicit and a person explicit.
+    `suppressed_at` is when the person behind this address unsubscribed, on a contact that no longer has the
+    address: an account then gets it unsubscribed, and only the person lifts that. With `confirm`, a person who
+    would be mailable is pending until they confirm.
     """
     if suppressed_at is not None and source != BY_CONTACT:
-        return EmailConsent(UNSUBSCRIBED, source, opt_out_source=BY_CONTACT, opt_out_at=suppressed_at)
+        return EmailConsent(
+            permission=UNSUBSCRIBED,
+            opt_in_source=source,
+            opt_out_source=BY_CONTACT,
+            opt_out_at=suppressed_at,
+        )
     permission = requested or (EXPLICIT if source == BY_CONTACT else IMPLICIT)
     if confirm and source == BY_CONTACT and permission in MAILABLE:
         permission = PENDING
     if permission == UNSUBSCRIBED:
-        return EmailConsent(permission, source, opt_out_source=source, opt_out_at=now, opt_out_reason=reason)
-    return EmailConsent(permission, source, now if permission in MAILABLE else None)
+        return EmailConsent(
+            permission=permission,
+            opt_in_source=source,
+            opt_out_source=source,
+            opt_out_at=now,
+            opt_out_reason=reason,
+        )
+    opt_in_at = now if permission in MAILABLE else None
+    return EmailConsent(permission=permission, opt_in_source=source, opt_in_at=opt_in_at)
 
 
 def changed(
     before: EmailConsent, source: str, *, requested: str | None, reason: str | None = None, now: datetime
 ) -> EmailConsent:
-    """The consent after an update by `source` that asks for a permission, or for none.
+    """Return the consent after an update by `source` that may ask for a permission.
 
-    Raises Invalid where explicit would fall to implicit, and where an account would lift an opt-out that
-    the person made.
+    Raises Invalid if explicit would become implicit, or an account would lift an opt-out that the person made.
     """
     if requested is None or requested == before.permission != UNSUBSCRIBED:
         return before
@@ -91,8 +98,7 @@ def changed(
     if before.permission == UNSUBSCRIBED:
         return _opted_in_again(before, source, requested, now)
     if before.permission == EXPLICIT and requested == IMPLICIT:
-        message = "permission_to_send does not have a valid value: explicit cannot become implicit"
-        raise Invalid(message)
+        raise Invalid(Problem("permission", "explicit cannot become implicit"))
     if requested in MAILABLE:  # opt_in_source is set once, at the creation of the address
         return msgspec.structs.replace(before, permission=requested, opt_in_at=before.opt_in_at or now)
     return msgspec.structs.replace(before, permission=requested)
@@ -101,23 +107,31 @@ def changed(
 def signed_up(
     before: EmailConsent, *, confirm: bool = False, live: bool = True, now: datetime
 ) -> EmailConsent:
-    """The consent after the person signed up again: explicit, whatever it was.
+    """Return the consent after the person signed up again: explicit, whatever it was.
 
-    With `confirm` it waits for the confirmation instead. What is mailable already on a contact that is `live`, and
-    not deleted, stays as it is: nobody has proved yet that it was the person who typed the address.
+    With `confirm` it is pending instead, except that a mailable permission of a `live` contact (not a deleted one)
+    stays: nothing has proved yet that the person typed the address themselves.
     """
     if before.permission == EXPLICIT or (confirm and live and before.permission in MAILABLE):
         return before
     if confirm:
-        return EmailConsent(PENDING, before.opt_in_source, before.opt_in_at)
-    return EmailConsent(EXPLICIT, BY_CONTACT, now, confirmed_at=before.confirmed_at)
+        return EmailConsent(
+            permission=PENDING, opt_in_source=before.opt_in_source, opt_in_at=before.opt_in_at
+        )
+    return _explicit_by_person(now=now, confirmed_at=before.confirmed_at)
 
 
 def confirmed(before: EmailConsent, *, now: datetime) -> EmailConsent:
-    """The consent after the person confirmed by the link in a mail: explicit, whatever it was."""
+    """Return the consent after the person confirmed by the link in a mail: explicit, whatever it was."""
     if before.permission == EXPLICIT:
         return msgspec.structs.replace(before, confirmed_at=before.confirmed_at or now)
-    return EmailConsent(EXPLICIT, BY_CONTACT, now, confirmed_at=now)
+    return _explicit_by_person(now=now, confirmed_at=now)
+
+
+def _explicit_by_person(*, now: datetime, confirmed_at: datetime | None) -> EmailConsent:
+    return EmailConsent(
+        permission=EXPLICIT, opt_in_source=BY_CONTACT, opt_in_at=now, confirmed_at=confirmed_at
+    )
 
 
 def _opted_out(before: EmailConsent, source: str, reason: str | None, now: datetime) -> EmailConsent:
@@ -125,7 +139,7 @@ def _opted_out(before: EmailConsent, source: str, reason: str | None, now: datet
         return msgspec.structs.replace(
             before, permission=UNSUBSCRIBED, opt_out_source=source, opt_out_at=now, opt_out_reason=reason
         )
-    # Unsubscribed already: the first opt-out stands; the same party may say why.
+    # Unsubscribed already: the first opt-out stands, but the same party may add the reason.
     if reason is not None and source == before.opt_out_source:
         return msgspec.structs.replace(before, opt_out_reason=reason)
     return before
@@ -136,7 +150,14 @@ def _opted_in_again(before: EmailConsent, source: str, requested: str, now: date
         raise Invalid(ONLY_THE_CONTACT)
     if requested not in MAILABLE:
         return EmailConsent(
-            requested, before.opt_in_source, before.opt_in_at, confirmed_at=before.confirmed_at
+            permission=requested,
+            opt_in_source=before.opt_in_source,
+            opt_in_at=before.opt_in_at,
+            confirmed_at=before.confirmed_at,
         )
-    permission = EXPLICIT if source == BY_CONTACT else requested
-    return EmailConsent(permission, source, now, confirmed_at=before.confirmed_at)
+    return EmailConsent(
+        permission=EXPLICIT if source == BY_CONTACT else requested,
+        opt_in_source=source,
+        opt_in_at=now,
+        confirmed_at=before.confirmed_at,
+    )

@@ -1,11 +1,10 @@
-"""What is remembered of an address that is on no contact any more: that its person unsubscribed, or was erased.
+"""The suppression list: addresses without a contact whose person unsubscribed or was erased.
 
-An entry is an HMAC of the address under a key that is kept outside the database; nothing in it can be
-read back. A bare hash of an address can be guessed, so the key matters. An address may have both entries,
-and each counts:
+An entry holds an HMAC of the address, made with a key that is kept outside the database, so no address can be read
+back. A plain hash would not do: addresses can be guessed. An address may have both kinds of entry, and each counts:
 
-- `unsubscribe` goes along with the address: a contact that an account makes with it begins unsubscribed.
-- `erasure` keeps an account from making such a contact at all.
+- `unsubscribe`: a contact that an account creates with this address begins unsubscribed.
+- `erasure`: an account cannot create such a contact at all.
 
 An act of the person ends both. An account may take back an erasure, never an opt-out.
 """
@@ -20,24 +19,25 @@ import msgspec
 
 from everlist.core.ids import new_id
 from everlist.core.paging import Page
-from everlist.errors import AddressTaken, Conflict, NotFound
+from everlist.errors import AddressErased, Conflict, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from everlist.core.act import Act
     from everlist.core.installation import Installation
-    from everlist.db import Queries, Transaction
+    from everlist.db import Queries, Row, Transaction
 
 EMAIL = "email"
 SMS = "sms"
 UNSUBSCRIBE = "unsubscribe"
 ERASURE = "erasure"
 KEY_VERSION = 1
-"""Of the key and of how the HMAC is made; it stands in every entry."""
+"""The version of the key and of the way to make the HMAC, stored in every entry."""
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One entry of the list; nothing in it tells whose."""
+    """One entry of the list, which does not reveal the person."""
 
     suppression_id: UUID
     channel: str
@@ -46,7 +46,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Remembered(msgspec.Struct, frozen=True):
-    """What is remembered of one address; false where that is nothing."""
+    """What is remembered of one address; false if nothing is."""
 
     unsubscribed_at: datetime | None = None
     erased_at: datetime | None = None
@@ -56,7 +56,7 @@ class Remembered(msgspec.Struct, frozen=True):
 
 
 async def any_entry(db: Queries, account_id: UUID) -> bool:
-    """Whether anything is remembered in the account."""
+    """Return True if the account has any entry."""
     return await db.value("select exists (select from suppression where account_id = $1)", account_id)
 
 
@@ -69,19 +69,19 @@ async def add(
     at: datetime,
     reason: str = UNSUBSCRIBE,
 ) -> None:
-    """Remember that the person behind the address unsubscribed, or was erased; the first date stands."""
+    """Remember that the person behind the address unsubscribed or was erased; an earlier date stays."""
     await add_all(tx, account_id, channel, {hashed: at}, reason=reason)
 
 
 async def add_all(
     tx: Transaction, account_id: UUID, channel: str, dates: Mapping[bytes, datetime], *, reason: str
 ) -> None:
-    """Remember each HMAC since its date; where there is an entry, its own date stands."""
+    """Remember each HMAC with its date; an existing entry keeps its date."""
     hashes = sorted(dates)
     await tx.execute(
         "insert into suppression (account_id, suppression_id, channel, address_hmac, key_version, reason, created_at)"
         " select $1, id, $3, hashed, $5, $6, at from unnest($2::uuid[], $4::bytea[], $7::timestamptz[])"
-        " as one(id, hashed, at) order by hashed on conflict do nothing",
+        " as entry (id, hashed, at) order by hashed on conflict do nothing",
         account_id,
         [new_id() for _ in hashes],
         channel,
@@ -93,19 +93,19 @@ async def add_all(
 
 
 async def since(db: Queries, account_id: UUID, channel: str, hashed: bytes) -> datetime | None:
-    """When the person behind the address unsubscribed, or None."""
+    """Return when the person behind the address unsubscribed, or None."""
     return (await find(db, account_id, channel, hashed)).unsubscribed_at
 
 
 async def find(db: Queries, account_id: UUID, channel: str, hashed: bytes) -> Remembered:
-    """What is remembered of the address."""
+    """Return what is remembered of the address."""
     return (await find_all(db, account_id, channel, [hashed])).get(hashed, Remembered())
 
 
 async def find_all(
     db: Queries, account_id: UUID, channel: str, hashes: Iterable[bytes]
 ) -> dict[bytes, Remembered]:
-    """What is remembered of those of the addresses of which there is anything."""
+    """Return what is remembered of addresses, by HMAC; addresses without an entry are left out."""
     rows = await db.rows(
         "select address_hmac, min(created_at) filter (where reason = 'unsubscribe') as unsubscribed_at,"
         " min(created_at) filter (where reason = 'erasure') as erased_at from suppression"
@@ -114,33 +114,42 @@ async def find_all(
         channel,
         list(hashes),
     )
-    return {row["address_hmac"]: Remembered(row["unsubscribed_at"], row["erased_at"]) for row in rows}
+    return {
+        row["address_hmac"]: Remembered(unsubscribed_at=row["unsubscribed_at"], erased_at=row["erased_at"])
+        for row in rows
+    }
 
 
 async def among(
     db: Queries, account_id: UUID, channel: str, address_keys: Iterable[str], installation: Installation
 ) -> dict[str, Remembered]:
-    """The same for a set of addresses in their compared form, by address."""
-    by_hash = {installation.address_hmac(account_id, channel, one): one for one in address_keys}
+    """Return what is remembered of addresses, by address key; addresses without an entry are left out."""
+    by_hash = {installation.address_hmac(account_id, channel, key): key for key in address_keys}
     found = await find_all(db, account_id, channel, by_hash)
     return {by_hash[hashed]: remembered for hashed, remembered in found.items()}
 
 
-def refuse_erased(remembered: Remembered, *, what: str, address: str | None = None) -> None:
-    """Raise Conflict where the person was erased; `what` is the address or number as the text names it.
-
-    With `address`, an AddressTaken, which leads the caller to the explanation.
-    """
+def refuse_erased_email(remembered: Remembered, address: str) -> None:
+    """Raise AddressErased if the person behind the address was erased."""
     if remembered.erased_at is not None:
-        message = (
-            f"{what} was erased on {remembered.erased_at:%Y-%m-%d}: it comes back when its person signs up,"
-            " or once its suppression was removed"
-        )
-        raise Conflict(message) if address is None else AddressTaken(message, address)
+        raise AddressErased(_erased_text("The email address", remembered.erased_at), address)
+
+
+def refuse_erased_number(remembered: Remembered) -> None:
+    """Raise Conflict if the person behind the SMS number was erased."""
+    if remembered.erased_at is not None:
+        raise Conflict(_erased_text("The SMS number", remembered.erased_at))
+
+
+def _erased_text(subject: str, erased_at: datetime) -> str:
+    return (
+        f"{subject} was erased on {erased_at:%Y-%m-%d}: it comes back when its person signs up,"
+        " or once its suppression was removed"
+    )
 
 
 async def lift(tx: Transaction, account_id: UUID, channel: str, hashed: bytes) -> None:
-    """Forget what is remembered of an address: it is on a contact again, or the person opted in."""
+    """Delete the entries of an address: a contact has it again, or its person opted in."""
     await tx.execute(
         "delete from suppression where account_id = $1 and channel = $2 and address_hmac = $3",
         account_id,
@@ -152,7 +161,7 @@ async def lift(tx: Transaction, account_id: UUID, channel: str, hashed: bytes) -
 async def page(
     db: Queries, account_id: UUID, *, limit: int, from_id: UUID | None = None, reason: str | None = None
 ) -> Page[Entry]:
-    """The entries of the account, oldest first."""
+    """Return the entries of the account, oldest first."""
     rows = await db.rows(
         "select suppression_id, channel, reason, created_at from suppression where account_id = $1"
         " and ($2::uuid is null or suppression_id >= $2) and ($3::text is null or reason = $3)"
@@ -162,14 +171,13 @@ async def page(
         reason,
         limit + 1,
     )
-    entries = [
-        Entry(row["suppression_id"], row["channel"], row["reason"], row["created_at"]) for row in rows[:limit]
-    ]
-    return Page(entries, rows[limit]["suppression_id"] if len(rows) > limit else None)
+    return Page(
+        [_entry(row) for row in rows[:limit]], rows[limit]["suppression_id"] if len(rows) > limit else None
+    )
 
 
 async def of_address(db: Queries, account_id: UUID, channel: str, hashed: bytes) -> list[Entry]:
-    """The entries of one address."""
+    """Return the entries of one address."""
     rows = await db.rows(
         "select suppression_id, channel, reason, created_at from suppression"
         " where account_id = $1 and channel = $2 and address_hmac = $3 order by suppression_id",
@@ -177,7 +185,16 @@ async def of_address(db: Queries, account_id: UUID, channel: str, hashed: bytes)
         channel,
         hashed,
     )
-    return [Entry(row["suppression_id"], row["channel"], row["reason"], row["created_at"]) for row in rows]
+    return [_entry(row) for row in rows]
+
+
+def _entry(row: Row) -> Entry:
+    return Entry(
+        suppression_id=row["suppression_id"],
+        channel=row["channel"],
+        reason=row["reason"],
+        created_at=row["created_at"],
+    )
 
 
 async def remove(
@@ -187,24 +204,21 @@ async def remove(
     hashed: bytes,
     *,
     why: str,
-    now: datetime,
-    operation: str,
-    request_id: str | None = None,
-    token_id: UUID | None = None,
+    act: Act,
 ) -> None:
-    """Take an erasure back, so that the account may hold the address again, and record who did and why.
+    """Take back an erasure, so that the account may hold the address again, and record who did so and why.
 
-    Raises NotFound where nothing is remembered, and Conflict where the person unsubscribed and was not
-    erased: that ends only by the person.
+    Raises NotFound if nothing is remembered, and Conflict if the person unsubscribed and was not erased: only the
+    person ends that.
     """
-    taken = await tx.value(
+    suppression_id = await tx.value(
         "delete from suppression where account_id = $1 and channel = $2 and address_hmac = $3"
         " and reason = 'erasure' returning suppression_id",
         account_id,
         channel,
         hashed,
     )
-    if taken is None:
+    if suppression_id is None:
         if await since(tx, account_id, channel, hashed) is None:
             raise NotFound("nothing is remembered of this address")
         raise Conflict("The person unsubscribed, which only the person can take back: by signing up again")
@@ -212,13 +226,13 @@ async def remove(
         "insert into suppression_removal (account_id, suppression_id, channel, address_hmac, key_version, removed_at,"
         " why, operation, request_id, token_id) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         account_id,
-        taken,
+        suppression_id,
         channel,
         hashed,
         KEY_VERSION,
-        now,
+        act.now,
         why,
-        operation,
-        request_id,
-        token_id,
+        act.operation,
+        act.request_id,
+        act.token_id,
     )

@@ -1,9 +1,10 @@
-"""Contacts: the public operations."""
+"""Contacts: the public operations. Each reads the settings that bind it, so every edge obeys the same rules."""
 
 from everlist.core.contacts.apply import Change, apply
+from everlist.core.contacts.confirmations import Limits
 from everlist.core.contacts.filters import STATUSES, ContactFilter
 from everlist.core.contacts.identity import parse_email
-from everlist.core.contacts.model import SMS_PERMISSIONS, Contact, ContactDraft
+from everlist.core.contacts.model import Contact, ContactDraft
 from everlist.core.contacts.read import (
     INCLUDES,
     SmsEvent,
@@ -15,27 +16,25 @@ from everlist.core.contacts.read import (
     page,
     sms_history,
 )
-from everlist.core.contacts.write import (
+from everlist.core.contacts.select import locked
+from everlist.core.contacts.subscribe import (
     confirm,
-    create,
-    delete,
-    delete_custom_field,
     leave_lists,
-    locked,
-    replace,
+    refuse,
     request_resubscribe,
     sign_up,
     unsubscribe,
 )
+from everlist.core.contacts.write import create, delete, delete_custom_field, replace
 
 __all__ = [
     "INCLUDES",
-    "SMS_PERMISSIONS",
     "STATUSES",
     "Change",
     "Contact",
     "ContactDraft",
     "ContactFilter",
+    "Limits",
     "SmsEvent",
     "apply",
     "confirm",
@@ -51,6 +50,7 @@ __all__ = [
     "locked",
     "page",
     "parse_email",
+    "refuse",
     "replace",
     "request_resubscribe",
     "sign_up",

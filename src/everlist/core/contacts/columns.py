@@ -77,11 +77,6 @@ def names(columns: _Columns, prefix: LiteralString = "") -> LiteralString:
     return ", ".join(prefix + name for name, _ in columns)
 
 
-def typed(columns: _Columns) -> LiteralString:
-    """Return the names with their types, as jsonb_to_recordset declares them."""
-    return ", ".join(name + " " + sql_type for name, sql_type in columns)
-
-
 def assignments(columns: _Columns) -> LiteralString:
     """Return `name = n.name` for each column, as the SET of an UPDATE."""
     return ", ".join(name + " = n." + name for name, _ in columns)

@@ -1,8 +1,8 @@
-"""Questions that are put to a person by mail: did you sign up, do you want to come back?
+"""Questions to a person by mail: did you sign up, do you want to come back?
 
-A sign-up of an account with confirmed opt-in, and every resubscribe request, asks the person by one mail.
-The link in it opens a page; only the button there answers, once, within LASTS. All of a contact's questions
-are written under the lock of the contact.
+A sign-up in an account with confirmed opt-in, and every resubscribe request, asks the person in one mail. The link in
+it opens a page; only the button there answers, once, within LASTS. Every question is written under the lock of its
+contact. The operations that ask and answer are in subscribe.py and write.py; here are the rows and the limits.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from uuid import UUID
 
 import msgspec
 
-from everlist.core import accounts, consent, contacts, links, lists, outbox
+from everlist.core import accounts, consent, links, lists, outbox
 from everlist.core.consent import suppression
+from everlist.core.contacts import read
 from everlist.core.ids import new_id
 from everlist.errors import NotFound, TooMany
 
@@ -24,25 +25,24 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from everlist.core.act import Act
-    from everlist.core.contacts import Contact, ContactDraft
+    from everlist.core.contacts.drafts import ParsedDraft
+    from everlist.core.contacts.model import Contact
     from everlist.core.installation import Installation
     from everlist.db import Queries, Row, Transaction
 
 LASTS = timedelta(days=7)
-"""How long the link in a mail answers."""
+"""How long the link in a mail can be answered."""
 QUIET = timedelta(days=30)
-"""How long an address is left alone after its person said that they had not signed up."""
+"""How long no question is sent to an address whose person said that they had not signed up."""
 SIGN_UP, RESUBSCRIBE = "sign_up", "resubscribe"
 OPEN, CONFIRMED, ENDED = "open", "confirmed", "ended"
-REFUSED = "did not sign up"
-"""The reason of the opt-out of a person who says so."""
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What keeps the sign-up form from flooding somebody with mail."""
+    """Limits that keep a sign-up form from flooding a person with mail."""
 
     source: str
-    """Where this sign-up comes from, as a text that is the same for the same source."""
+    """Where this sign-up comes from: any text that is the same for the same source."""
     per_source: int
     """Sign-ups of one source within an hour."""
     per_address: int
@@ -63,80 +63,14 @@ class Question(msgspec.Struct, frozen=True):
     asked_at: datetime
 
 
-async def create(
-    tx: Transaction,
-    account_id: UUID,
-    draft: ContactDraft,
-    *,
-    source: str,
-    limits: Limits,
-    act: Act,
-    installation: Installation,
-) -> Contact:
-    """contacts.create; a person of an account with confirmed opt-in is asked. Raises TooMany beside its errors."""
-    confirm = await _confirms(tx, account_id, draft, source)
-    contact = await contacts.create(
-        tx, account_id, draft, source=source, confirm=confirm, act=act, installation=installation
-    )
-    if confirm:
-        await _ask_who_signed_up(tx, account_id, contact, limits, act=act, installation=installation)
-    return contact
-
-
-async def sign_up(
-    tx: Transaction,
-    account_id: UUID,
-    draft: ContactDraft,
-    *,
-    source: str,
-    limits: Limits,
-    act: Act,
-    installation: Installation,
-) -> tuple[Contact, bool]:
-    """contacts.sign_up, with the same addition."""
-    confirm = await _confirms(tx, account_id, draft, source)
-    contact, created = await contacts.sign_up(
-        tx, account_id, draft, source=source, confirm=confirm, act=act, installation=installation
-    )
-    if confirm:
-        await _ask_who_signed_up(tx, account_id, contact, limits, act=act, installation=installation)
-    return contact, created
-
-
-async def request_resubscribe(
-    tx: Transaction,
-    account_id: UUID,
-    contact_id: UUID,
-    list_ids: Sequence[UUID],
-    *,
-    act: Act,
-    installation: Installation,
-) -> None:
-    """Send the one resubscribe mail of this contact; nothing else changes until the person confirms.
-
-    Raises NotFound, Invalid (not unsubscribed, unknown list) and Conflict (asked before).
-    """
-    await contacts.request_resubscribe(tx, account_id, contact_id, list_ids, act=act)
-    contact = await contacts.locked(tx, account_id, contact_id)
-    await _ask(
-        tx,
-        account_id,
-        contact,
-        RESUBSCRIBE,
-        list(dict.fromkeys(list_ids)),
-        act=act,
-        installation=installation,
-    )
-
-
-async def _confirms(tx: Transaction, account_id: UUID, draft: ContactDraft, source: str) -> bool:
-    """Whether the person is to be asked by mail."""
-    if draft.email is None or source != consent.BY_CONTACT:
+async def must_confirm(tx: Transaction, account_id: UUID, parsed: ParsedDraft, source: str) -> bool:
+    """Return True if the person signs up with an address in an account with confirmed opt-in."""
+    if parsed.email is None or source != consent.BY_CONTACT:
         return False
     return (await accounts.settings(tx, account_id)).confirmed_opt_in
 
 
-async def _ask_who_signed_up(
+async def ask_to_confirm(
     tx: Transaction,
     account_id: UUID,
     contact: Contact,
@@ -145,7 +79,7 @@ async def _ask_who_signed_up(
     act: Act,
     installation: Installation,
 ) -> None:
-    """Ask a contact that waits for its confirmation, or is implicit, within the limits. Raises TooMany."""
+    """Ask a contact that is pending or implicit to confirm the sign-up, within the limits. Raises TooMany."""
     if contact.permission not in (consent.PENDING, consent.IMPLICIT) or contact.email_key is None:
         return
     await _count_source(tx, account_id, limits, act, installation)
@@ -159,7 +93,7 @@ async def _ask_who_signed_up(
     )
     if row is None or row["refused"] or row["asked"] >= limits.per_address:
         return
-    await _ask(tx, account_id, contact, SIGN_UP, [], act=act, installation=installation)
+    await ask(tx, account_id, contact, SIGN_UP, [], act=act, installation=installation)
 
 
 async def _count_source(
@@ -180,7 +114,7 @@ async def _count_source(
         raise TooMany(text, seconds=3600 - int((act.now - hour).total_seconds()))
 
 
-async def _ask(
+async def ask(
     tx: Transaction,
     account_id: UUID,
     contact: Contact,
@@ -190,7 +124,7 @@ async def _ask(
     act: Act,
     installation: Installation,
 ) -> None:
-    """Put the question, in place of an open one of its kind."""
+    """Queue the mail with a question; an open question of the same kind ends."""
     if contact.email_key is None:
         return
     await tx.execute(
@@ -236,14 +170,25 @@ async def _ask(
     )
 
 
+async def contact_asked(db: Queries, account_id: UUID, token_hash: bytes) -> UUID:
+    """Return the id of the contact that was sent the link. Raises NotFound."""
+    contact_id: UUID | None = await db.value(
+        "select contact_id from confirmation where account_id = $1 and token_hash = $2",
+        account_id,
+        token_hash,
+    )
+    if contact_id is None:
+        raise NotFound("no question has this link")
+    return contact_id
+
+
 async def find(db: Queries, account_id: UUID, token_hash: bytes, *, now: datetime) -> Question:
-    """The question that a link asks. Raises NotFound."""
+    """Return the question that a link asks. Raises NotFound."""
     row = await db.row(
         "select * from confirmation where account_id = $1 and token_hash = $2", account_id, token_hash
     )
     if row is None:
-        message = "no question has this link"
-        raise NotFound(message)
+        raise NotFound("no question has this link")
     return _question(row, now)
 
 
@@ -254,112 +199,44 @@ def _question(row: Row, now: datetime) -> Question:
     elif row["replaced_at"] is not None or row["refused_at"] is not None or row["expires_at"] <= now:
         state = ENDED
     return Question(
-        row["account_id"],
-        row["contact_id"],
-        row["confirmation_id"],
-        row["kind"],
-        state,
-        row["list_ids"],
-        row["address_hmac"],
-        row["asked_at"],
+        account_id=row["account_id"],
+        contact_id=row["contact_id"],
+        confirmation_id=row["confirmation_id"],
+        kind=row["kind"],
+        state=state,
+        list_ids=row["list_ids"],
+        address_hmac=row["address_hmac"],
+        asked_at=row["asked_at"],
     )
 
 
-async def confirm(
-    tx: Transaction, account_id: UUID, token_hash: bytes, *, act: Act, installation: Installation
-) -> tuple[Question, bool]:
-    """The person says yes: the question as it is then, CONFIRMED if it was open, and whether this was the answer.
-
-    ENDED where it is not valid any more, or its contact has another address, was deleted or opted out since.
-    Raises NotFound, also where the contact was erased.
-    """
-    asked = await _locked(tx, account_id, token_hash, act)
-    if asked.state != OPEN:
-        return asked, False
-    contact = await contacts.confirm(
-        tx,
-        account_id,
-        asked.contact_id,
-        asked.list_ids,
-        address_hmac=asked.address_hmac,
-        asked_at=asked.asked_at,
-        act=act,
-        installation=installation,
-    )
-    if contact is None:
-        await _end(tx, account_id, asked.contact_id, act)
-        return msgspec.structs.replace(asked, state=ENDED), False
+async def set_confirmed(tx: Transaction, account_id: UUID, question: Question, act: Act) -> None:
+    """Record that the person said yes."""
     await tx.execute(
         "update confirmation set confirmed_at = $4, answer_request_id = $5"
         " where account_id = $1 and contact_id = $2 and confirmation_id = $3",
         account_id,
-        asked.contact_id,
-        asked.confirmation_id,
+        question.contact_id,
+        question.confirmation_id,
         act.now,
         act.request_id,
     )
-    return msgspec.structs.replace(asked, state=CONFIRMED), True
 
 
-async def refuse(
-    tx: Transaction, account_id: UUID, token_hash: bytes, *, act: Act, installation: Installation
-) -> tuple[Question, bool]:
-    """The person says no: who did not sign up is opted out, and the address is left alone for QUIET.
-
-    Whoever does not want to come back stays as they are. Only an open question can be refused; any other is
-    told as it is. Gives what confirm gives.
-    """
-    asked = await _locked(tx, account_id, token_hash, act)
-    if asked.state != OPEN:
-        return asked, False
-    contact = await contacts.locked(tx, account_id, asked.contact_id)
-    if (
-        asked.kind == SIGN_UP
-        and contact.email_key is not None
-        and installation.address_hmac(account_id, suppression.EMAIL, contact.email_key) == asked.address_hmac
-    ):
-        await contacts.unsubscribe(tx, account_id, asked.contact_id, reason=REFUSED, act=act)
+async def set_refused(tx: Transaction, account_id: UUID, question: Question, act: Act) -> None:
+    """Record that the person said no."""
     await tx.execute(
         "update confirmation set refused_at = $4, answer_request_id = $5"
         " where account_id = $1 and contact_id = $2 and confirmation_id = $3",
         account_id,
-        asked.contact_id,
-        asked.confirmation_id,
+        question.contact_id,
+        question.confirmation_id,
         act.now,
         act.request_id,
     )
-    await _end(tx, account_id, asked.contact_id, act)
-    return msgspec.structs.replace(asked, state=ENDED), True
 
 
-async def unsubscribe(tx: Transaction, account_id: UUID, contact_id: UUID, *, act: Act) -> None:
-    """contacts.unsubscribe by the person's link; open questions end with it. Raises NotFound."""
-    await _have_patience(tx)
-    await contacts.unsubscribe(tx, account_id, contact_id, act=act)
-    await _end(tx, account_id, contact_id, act)
-
-
-async def leave_lists(
-    tx: Transaction, account_id: UUID, contact_id: UUID, list_ids: Sequence[UUID], *, act: Act
-) -> None:
-    """contacts.leave_lists by the person's link. Raises NotFound."""
-    await _have_patience(tx)
-    await contacts.leave_lists(tx, account_id, contact_id, list_ids, act=act)
-
-
-async def _have_patience(tx: Transaction) -> None:
-    """A bulk activity may hold the contact for a minute, and a mail program does not ask again."""
-    await tx.execute("set local statement_timeout = 0")
-
-
-async def _locked(tx: Transaction, account_id: UUID, token_hash: bytes, act: Act) -> Question:
-    """The question, with the lock of its contact held. Raises NotFound."""
-    asked = await find(tx, account_id, token_hash, now=act.now)
-    await contacts.locked(tx, account_id, asked.contact_id)
-    return await find(tx, account_id, token_hash, now=act.now)
-
-
-async def _end(tx: Transaction, account_id: UUID, contact_id: UUID, act: Act) -> None:
+async def end(tx: Transaction, account_id: UUID, contact_id: UUID, act: Act) -> None:
     """End the open questions of the contact."""
     await tx.execute(
         "update confirmation set replaced_at = $3 where account_id = $1 and contact_id = $2"
@@ -371,30 +248,30 @@ async def _end(tx: Transaction, account_id: UUID, contact_id: UUID, act: Act) ->
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """What a page shows of a contact: no name and no address, since a link may be forwarded."""
+    """What a page shows of a contact: no name and no address, because a link may be forwarded."""
 
     account_name: str
     subscribed: bool
     lists: list[lists.ContactList]
-    """Those that the contact is on, by name."""
+    """The lists that the contact is on, by name."""
 
 
 async def shown(
     db: Queries, account_id: UUID, contact_id: UUID, list_ids: Sequence[UUID] | None = None
 ) -> Shown:
-    """What a page shows; `list_ids`, if there are any, in place of the lists that the contact is on.
+    """Return what a page shows; `list_ids`, if any, replace the lists that the contact is on.
 
-    Raises NotFound where the contact was erased.
+    Raises NotFound if the contact was erased.
     """
-    contact = await contacts.get(db, account_id, contact_id, include=frozenset(("list_memberships",)))
+    contact = await read.get(db, account_id, contact_id, include=frozenset({"list_ids"}))
     account = await accounts.settings(db, account_id)
     found = await lists.named(db, account_id, list_ids or contact.list_ids or ())
     subscribed = contact.permission not in (None, consent.UNSUBSCRIBED) or bool(found)
-    return Shown(account.name, subscribed, found)
+    return Shown(account_name=account.name, subscribed=subscribed, lists=found)
 
 
 async def sweep(db: Queries, account_id: UUID, *, now: datetime) -> None:
-    """Forget unanswered questions that ended a month ago, and the counts of past hours."""
+    """Delete unanswered questions that ended a month ago, and the sign-up counts of past hours."""
     await db.value(
         "delete from confirmation where account_id = $1 and confirmed_at is null and refused_at is null"
         " and expires_at < $2 returning null",

@@ -1,133 +1,195 @@
-"""The limits of what a client may write of a contact: every rule that needs no look at the database."""
+"""Parse a draft and check every limit that needs no look at the database."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from everlist.core.consent import PERMISSIONS
+from everlist.core.consent.sms import PROMOTIONAL, SMS_PERMISSIONS
 from everlist.core.contacts import model
-from everlist.core.contacts.identity import parse_email, parse_sms_number
+from everlist.core.contacts.identity import EmailAddress, SmsNumber, parse_email, parse_sms_number
+from everlist.core.contacts.model import ContactDraft, SmsDraft
 from everlist.core.dates import parse_date
-from everlist.errors import Invalid
+from everlist.errors import Invalid, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from everlist.core.contacts.model import ContactDraft, SmsDraft
+    from collections.abc import Iterator
+    from datetime import date
 
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_MAX_TEXT = 255
+_MAX_PLACE = 50
+_MAX_PHONE = 25
+_MAX_NOTE = 2000
+_MAX_MEDIUM = 2000
 
 
-def check(draft: ContactDraft) -> None:
-    """Raise Invalid with a text for each rule that the draft breaks."""
-    problems = [*_core_problems(draft), *_email_problems(draft), *_array_problems(draft)]
-    if draft.sms_channel is not None:
-        problems += _sms_problems(draft.sms_channel)
+class ParsedEmail(msgspec.Struct, frozen=True):
+    """An EmailDraft with a valid address."""
+
+    address: EmailAddress
+    permission: str | None
+    opt_out_reason: str | None
+
+
+class ParsedSms(msgspec.Struct, frozen=True):
+    """An SmsDraft with a valid number and one consent."""
+
+    number: SmsNumber
+    draft: SmsDraft
+
+
+class ParsedDraft(msgspec.Struct, frozen=True):
+    """A draft that keeps every limit, with its address, number and dates parsed."""
+
+    draft: ContactDraft
+    properties: dict[str, object]
+    """The columns.PROPERTIES by name; an empty text is None."""
+    email: ParsedEmail | None
+    sms: ParsedSms | None
+
+
+def parse(draft: ContactDraft) -> ParsedDraft:
+    """Parse and check a draft. Raises Invalid with every rule that it breaks."""
+    anniversary = parse_date(draft.anniversary) if draft.anniversary else None
+    address = parse_email(draft.email.address) if draft.email else None
+    number = parse_sms_number(draft.sms_channel.full_number) if draft.sms_channel else None
+    problems = [
+        *_property_problems(draft, anniversary),
+        *_email_problems(draft, address),
+        *_array_problems(draft),
+        *_sms_problems(draft.sms_channel, number),
+    ]
     if problems:
         raise Invalid(*dict.fromkeys(problems))
+    email = draft.email
+    return ParsedDraft(
+        draft=draft,
+        properties={
+            "first_name": draft.first_name or None,
+            "last_name": draft.last_name or None,
+            "job_title": draft.job_title or None,
+            "company_name": draft.company_name or None,
+            "birthday_month": draft.birthday_month,
+            "birthday_day": draft.birthday_day,
+            "anniversary": anniversary,
+        },
+        email=(
+            ParsedEmail(address=address, permission=email.permission, opt_out_reason=email.opt_out_reason)
+            if email and address
+            else None
+        ),
+        sms=ParsedSms(number=number, draft=draft.sms_channel) if draft.sms_channel and number else None,
+    )
 
 
-def _invalid(field: str, why: str = "") -> str:
-    return f"{field} does not have a valid value" + (f": {why}" if why else "")
-
-
-def _core_problems(draft: ContactDraft) -> Iterator[str]:
-    for field in ("first_name", "last_name", "job_title", "company_name"):
-        value: str | None = getattr(draft, field)
-        if value is not None and len(value) > model.MAX_NAME:
-            yield _invalid(field, f"at most {model.MAX_NAME} characters")
+def _property_problems(draft: ContactDraft, anniversary: date | None) -> Iterator[Problem]:
+    yield from _too_long(
+        model.MAX_NAME,
+        first_name=draft.first_name,
+        last_name=draft.last_name,
+        job_title=draft.job_title,
+        company_name=draft.company_name,
+    )
     month, day = draft.birthday_month, draft.birthday_day
-    if month is not None and not 1 <= month <= 12:
-        yield _invalid("birthday_month")
-    if day is not None and not 1 <= day <= (
-        _DAYS[month - 1] if month is not None and 1 <= month <= 12 else 31
-    ):
-        yield _invalid("birthday_day")
+    is_month = month is not None and 1 <= month <= len(_DAYS)
+    if month is not None and not is_month:
+        yield Problem("birthday_month")
+    if day is not None and not 1 <= day <= (_DAYS[month - 1] if month is not None and is_month else 31):
+        yield Problem("birthday_day")
     if month is None and day is not None:
-        yield "birthday_month is missing"
+        yield Problem("birthday_month", missing=True)
     if day is None and month is not None:
-        yield "birthday_day is missing"
-    if draft.anniversary and parse_date(draft.anniversary) is None:
-        yield _invalid("anniversary")
+        yield Problem("birthday_day", missing=True)
+    if draft.anniversary and anniversary is None:
+        yield Problem("anniversary")
 
 
-def _email_problems(draft: ContactDraft) -> Iterator[str]:
+def _email_problems(draft: ContactDraft, address: EmailAddress | None) -> Iterator[Problem]:
     email = draft.email
     if email is None:
         return
-    if parse_email(email.address) is None:
-        yield "Email address is invalid"
+    if address is None:
+        yield Problem("email")
     if email.permission is not None and email.permission not in PERMISSIONS:
-        yield _invalid("permission_to_send")
-    if email.opt_out_reason is not None and len(email.opt_out_reason) > 255:
-        yield _invalid("opt_out_reason", "at most 255 characters")
+        yield Problem("permission")
+    yield from _too_long(_MAX_TEXT, opt_out_reason=email.opt_out_reason)
 
 
-def _array_problems(draft: ContactDraft) -> Iterator[str]:
+def _array_problems(draft: ContactDraft) -> Iterator[Problem]:
     if draft.list_ids is not None and len(set(draft.list_ids)) > model.MAX_LISTS:
-        yield _invalid("list_memberships", f"at most {model.MAX_LISTS}")
+        yield Problem("list_ids", f"at most {model.MAX_LISTS}")
     if draft.tag_ids is not None and len(set(draft.tag_ids)) > model.MAX_TAGS:
-        yield _invalid("taggings", f"at most {model.MAX_TAGS}")
+        yield Problem("tag_ids", f"at most {model.MAX_TAGS}")
     if draft.custom_fields is not None:
-        ids = [field.custom_field_id for field in draft.custom_fields]
-        if len(set(ids)) != len(ids):
-            yield _invalid("custom_fields", "each field may stand there once")
-        if any(field.value is not None and len(field.value) > 255 for field in draft.custom_fields):
-            yield _invalid("custom_fields[value]", "at most 255 characters")
+        field_ids = [field.custom_field_id for field in draft.custom_fields]
+        if len(set(field_ids)) != len(field_ids):
+            yield Problem("custom_fields", "each field may stand there once")
+        if any(field.value is not None and len(field.value) > _MAX_TEXT for field in draft.custom_fields):
+            yield Problem("custom_fields[value]", f"at most {_MAX_TEXT} characters")
     yield from _phone_and_address_problems(draft)
     if draft.notes is not None:
         if len(draft.notes) > model.MAX_NOTES:
-            yield _invalid("notes", f"at most {model.MAX_NOTES}")
-        if any(not 1 <= len(note.content) <= 2000 for note in draft.notes):
-            yield _invalid("notes[content]", "1 to 2000 characters")
+            yield Problem("notes", f"at most {model.MAX_NOTES}")
+        if any(not 1 <= len(note.content) <= _MAX_NOTE for note in draft.notes):
+            yield Problem("notes[content]", f"1 to {_MAX_NOTE} characters")
 
 
-def _phone_and_address_problems(draft: ContactDraft) -> Iterator[str]:
+def _phone_and_address_problems(draft: ContactDraft) -> Iterator[Problem]:
     if draft.phone_numbers is not None:
         if len(draft.phone_numbers) > model.MAX_PHONES:
-            yield _invalid("phone_numbers", f"at most {model.MAX_PHONES}")
+            yield Problem("phone_numbers", f"at most {model.MAX_PHONES}")
         if any(phone.kind not in model.PHONE_KINDS for phone in draft.phone_numbers):
-            yield _invalid("phone_numbers[kind]")
-        if any(not 1 <= len(phone.phone_number) <= 25 for phone in draft.phone_numbers):
-            yield _invalid("phone_numbers[phone_number]", "1 to 25 characters")
+            yield Problem("phone_numbers[kind]")
+        if any(not 1 <= len(phone.phone_number) <= _MAX_PHONE for phone in draft.phone_numbers):
+            yield Problem("phone_numbers[phone_number]", f"1 to {_MAX_PHONE} characters")
     if draft.street_addresses is not None:
         if len(draft.street_addresses) > model.MAX_STREET_ADDRESSES:
-            yield _invalid("street_addresses", f"at most {model.MAX_STREET_ADDRESSES}")
+            yield Problem("street_addresses", f"at most {model.MAX_STREET_ADDRESSES}")
         if any(address.kind not in model.ADDRESS_KINDS for address in draft.street_addresses):
-            yield _invalid("street_addresses[kind]")
+            yield Problem("street_addresses[kind]")
         for address in draft.street_addresses:
-            yield from _too_long("street_addresses", street=(address.street, 255))
+            yield from _too_long(_MAX_TEXT, "street_addresses", street=address.street)
             yield from _too_long(
+                _MAX_PLACE,
                 "street_addresses",
-                city=(address.city, 50),
-                state=(address.state, 50),
-                postal_code=(address.postal_code, 50),
-                country=(address.country, 50),
+                city=address.city,
+                state=address.state,
+                postal_code=address.postal_code,
+                country=address.country,
             )
 
 
-def _too_long(of: str, **values: tuple[str | None, int]) -> Iterable[str]:
-    for field, (value, most) in values.items():
-        if value is not None and len(value) > most:
-            yield _invalid(f"{of}[{field}]", f"at most {most} characters")
-
-
-def _sms_problems(draft: SmsDraft) -> Iterator[str]:
-    if parse_sms_number(draft.full_number) is None:
-        yield _invalid("sms_channel[sms_address]")
+def _sms_problems(draft: SmsDraft | None, number: SmsNumber | None) -> Iterator[Problem]:
+    if draft is None:
+        return
+    if number is None:
+        yield Problem("sms_channel[full_number]")
     if len(draft.consents) != 1:
-        yield _invalid("sms_channel_consents", "one, of the type promotional_sms")
+        yield Problem("sms_channel[consents]", f"one, of the type {PROMOTIONAL}")
     for consent in draft.consents:
-        if consent.permission not in model.SMS_PERMISSIONS:
-            yield _invalid("sms_consent_permission")
-        if consent.consent_type != "promotional_sms":
-            yield _invalid("consent_type")
+        if consent.permission not in SMS_PERMISSIONS:
+            yield Problem("sms_consent_permission")
+        if consent.consent_type != PROMOTIONAL:
+            yield Problem("consent_type")
+        yield from _too_long(_MAX_TEXT, "sms_channel[consents]", medium_type=consent.medium_type)
         yield from _too_long(
-            "sms_channel_consents",
-            consent_medium_type=(consent.medium_type, 255),
-            consent_medium_url=(consent.medium_url, 2000),
-            consent_medium_details=(consent.medium_details, 2000),
-            advertised_interval=(consent.advertised_interval, 50),
+            _MAX_MEDIUM,
+            "sms_channel[consents]",
+            medium_url=consent.medium_url,
+            medium_details=consent.medium_details,
+        )
+        yield from _too_long(
+            _MAX_PLACE, "sms_channel[consents]", advertised_interval=consent.advertised_interval
         )
         if consent.advertised_frequency is not None and not 0 <= consent.advertised_frequency < 2**31:
-            yield _invalid("advertised_frequency")
+            yield Problem("advertised_frequency")
+
+
+def _too_long(limit: int, parent: str = "", /, **values: str | None) -> Iterator[Problem]:
+    """Yield a problem for each text of more characters than `limit`."""
+    for name, value in values.items():
+        if value is not None and len(value) > limit:
+            yield Problem(f"{parent}[{name}]" if parent else name, f"at most {limit} characters")

@@ -1,4 +1,4 @@
-"""ContactFilter → SQL: the one place where conditions on contacts are composed. V3 contract 3.8."""
+"""Turn a ContactFilter into SQL: conditions on contacts are composed only here. V3 contract 3.8."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ STATUSES = ("all", "active", "deleted", "not_set", "pending_confirmation", "temp
 
 
 class ContactFilter(msgspec.Struct, frozen=True):
-    """Which contacts: those that meet every condition that is not None."""
+    """Contacts that meet every condition that is not None."""
 
     statuses: frozenset[str] = frozenset()
-    """Words of STATUSES, joined by OR; none of them means every contact that is not deleted."""
+    """Words of STATUSES, joined by OR; an empty set means every contact that is not deleted."""
     email_key: str | None = None
     list_ids: tuple[UUID, ...] | None = None
-    """On one list or more of these."""
+    """On at least one of these lists."""
     tag_ids: tuple[UUID, ...] | None = None
-    """With one tag or more of these."""
+    """With at least one of these tags."""
     updated_after: datetime | None = None
     updated_before: datetime | None = None
     created_after: datetime | None = None
@@ -31,12 +31,12 @@ class ContactFilter(msgspec.Struct, frozen=True):
     opted_out_after: datetime | None = None
     opted_out_before: datetime | None = None
     custom_field_ids: tuple[UUID, ...] | None = None
-    """With a value of one of these or more."""
+    """With a value of at least one of these fields."""
     contact_ids: tuple[UUID, ...] | None = None
     except_ids: tuple[UUID, ...] | None = None
     opted_in_after: datetime | None = None
     sms_permissions: frozenset[str] | None = None
-    """Words of SMS_PERMISSIONS; the empty set means any contact with an SMS number."""
+    """Words of SMS_PERMISSIONS; an empty set means any contact with an SMS number."""
 
 
 _COMPARED: tuple[tuple[str, LiteralString, LiteralString], ...] = (
@@ -52,11 +52,11 @@ _COMPARED: tuple[tuple[str, LiteralString, LiteralString], ...] = (
     ("contact_ids", " and c.contact_id = any(", ")"),
     ("except_ids", " and c.contact_id <> all(", ")"),
 )
-"""A field of ContactFilter, and what stands before and after its parameter."""
+"""A field of ContactFilter, and the SQL before and after its parameter."""
 
 
 def conditions(wanted: ContactFilter, args: list[Any]) -> LiteralString:
-    """The conditions on `contact c`, beginning with ` and`, or nothing; their values are added to `args`."""
+    """Return the conditions on `contact c`, each beginning with ` and`, and add their values to `args`."""
     sql: LiteralString = _status(wanted.statuses, args)
     if wanted.list_ids is not None:
         sql += (
@@ -102,7 +102,7 @@ _PARAMETERS: tuple[LiteralString, ...] = (
 
 
 def parameter(args: list[Any], value: object) -> LiteralString:
-    """Add a value to `args`; the `$n` that stands for it."""
+    """Add a value to `args` and return the `$n` that stands for it."""
     args.append(value)
     return _PARAMETERS[len(args) - 1]
 
@@ -119,7 +119,7 @@ def _any(args: list[Any], values: list[Any]) -> LiteralString:
 
 
 def followed_time(wanted: ContactFilter) -> LiteralString | None:
-    """The name of the time by which contacts are chosen, if an index is in its order."""
+    """Return the name of the time by which contacts are filtered, if an index has its order."""
     if wanted.updated_after is not None or wanted.updated_before is not None:
         return "updated_at"
     if wanted.opted_out_after is not None or wanted.opted_out_before is not None:

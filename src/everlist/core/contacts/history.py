@@ -1,4 +1,4 @@
-"""What the ledger tells of one contact: its events, and what could be sent to it at a time."""
+"""Read the ledger of one contact: its events, and what could be sent to it at a given time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One change of what may be sent to a person. Who made it: `source`, and by which request or activity."""
+    """One change of what may be sent to a person, by `source`, in a request or an activity."""
 
     event_id: int
     at: datetime
@@ -31,7 +31,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     permission_before: str | None = None
     permission_after: str | None = None
     opted_out_by: str | None = None
-    """Who had ended the permission before this."""
+    """Who had opted the person out before this."""
     reason: str | None = None
     details: dict[str, Any] | None = None
     request_id: str | None = None
@@ -44,29 +44,29 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def _event(row: Row) -> Event:
     return Event(
-        row["event_id"],
-        row["at"],
-        row["channel"],
-        row["action"],
-        row["source"],
-        row["operation"],
-        row["permission_before"],
-        row["permission_after"],
-        row["opted_out_by"],
-        row["reason"],
-        msgspec.json.decode(row["details"]) if row["details"] else None,
-        row["request_id"],
-        row["token_id"],
-        row["token_name"] or None,
-        row["activity_id"],
-        row["row_number"],
+        event_id=row["event_id"],
+        at=row["at"],
+        channel=row["channel"],
+        action=row["action"],
+        source=row["source"],
+        operation=row["operation"],
+        permission_before=row["permission_before"],
+        permission_after=row["permission_after"],
+        opted_out_by=row["opted_out_by"],
+        reason=row["reason"],
+        details=msgspec.json.decode(row["details"]) if row["details"] else None,
+        request_id=row["request_id"],
+        token_id=row["token_id"],
+        token_name=row["token_name"] or None,
+        activity_id=row["activity_id"],
+        row_number=row["row_number"],
     )
 
 
 async def page(
     db: Queries, account_id: UUID, contact_id: UUID, *, limit: int | None, from_id: UUID | None = None
 ) -> Page[Event]:
-    """The events of a contact, oldest first; `from_id` is that of a Page, an event_id in the form of a UUID.
+    """Return the events of a contact, oldest first; `from_id`, from a Page, is an event_id in the form of a UUID.
 
     Raises NotFound.
     """
@@ -86,7 +86,7 @@ async def page(
 
 
 async def last_of(db: Queries, account_id: UUID, contact_id: UUID, *, deleted: bool) -> Event | None:
-    """The event that made the contact's e-mail permission what it is; with `deleted`, its last deletion."""
+    """Return the event that last changed the contact's e-mail permission, or with `deleted` its last deletion."""
     row = await db.row(
         "select e.*, t.name as token_name from consent_event e left join api_token t"
         " on t.account_id = e.account_id and t.token_id = e.token_id"
@@ -101,7 +101,7 @@ async def last_of(db: Queries, account_id: UUID, contact_id: UUID, *, deleted: b
 
 
 class ChannelState(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What could be sent on one channel, and the event that had made it so."""
+    """What could be sent on one channel, and the last event that said so."""
 
     permission: str
     may_send: bool
@@ -110,7 +110,7 @@ class ChannelState(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class State(msgspec.Struct, frozen=True):
-    """A contact at a time; a channel that it did not have is absent."""
+    """A contact at a given time; channels that it did not have are absent."""
 
     exists: bool
     deleted: bool
@@ -118,23 +118,28 @@ class State(msgspec.Struct, frozen=True):
 
 
 async def state_at(db: Queries, account_id: UUID, contact_id: UUID, at: datetime) -> State:
-    """What could be sent to the contact at a moment, after the events of that moment. Raises NotFound."""
+    """Return what could be sent to the contact at a moment, after the events of that moment. Raises NotFound."""
     contact = await get(db, account_id, contact_id)
-    events = [one for one in (await page(db, account_id, contact_id, limit=None)).items if one.at <= at]
+    events = (await page(db, account_id, contact_id, limit=None)).items
     deleted = False
     last: dict[str, Event] = {}
     since: dict[str, datetime] = {}
-    for one in events:
-        if one.action in ("deleted", "restored"):
-            deleted = one.action == "deleted"
-        if one.channel not in last or one.permission_after != one.permission_before:
-            since[one.channel] = one.at
-        last[one.channel] = one
+    for event in events:
+        if event.at > at:
+            continue
+        if event.action in ("deleted", "restored"):
+            deleted = event.action == "deleted"
+        if event.channel not in last or event.permission_after != event.permission_before:
+            since[event.channel] = event.at
+        last[event.channel] = event
     channels = {
         channel: ChannelState(
-            one.permission_after, not deleted and one.permission_after in MAILABLE, since[channel], one
+            permission=event.permission_after,
+            may_send=not deleted and event.permission_after in MAILABLE,
+            since=since[channel],
+            event=event,
         )
-        for channel, one in last.items()
-        if one.permission_after is not None
+        for channel, event in last.items()
+        if event.permission_after is not None
     }
-    return State(contact.created_at <= at, deleted, channels)
+    return State(exists=contact.created_at <= at, deleted=deleted, channels=channels)

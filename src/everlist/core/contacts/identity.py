@@ -1,4 +1,4 @@
-"""E-mail addresses and SMS numbers: what is shown, and the key by which two are the same.
+"""Parse e-mail addresses and SMS numbers into the form that is shown and the key by which they are compared.
 
 V3 contract 3.11: addresses are unique in an account whatever their case, and shown in lower case.
 """
@@ -22,16 +22,16 @@ class EmailAddress(msgspec.Struct, frozen=True):
     """A valid address."""
 
     address: str
-    """As it is shown: lower case."""
+    """The form that is shown: lower case."""
     key: str
-    """As it is compared: lower case, the domain in ASCII."""
+    """The form that is compared: lower case, the domain in ASCII."""
 
 
 def parse_email(text: str) -> EmailAddress | None:
-    """The address, or None where it is not one (RFC 5321, 6531 and IDNA 2008; no DNS look-up).
+    """Parse an address by RFC 5321, 6531 and IDNA 2008, without a DNS look-up; return None if it is not valid.
 
-    Plain ASCII addresses take a fast path with the same answers as email-validator, which sees each of
-    their domains once.
+    Plain ASCII addresses take a fast path with the same results as email-validator, which then validates each
+    domain only once.
     """
     text = text.strip()
     if len(text) > MAX_EMAIL:
@@ -41,7 +41,7 @@ def parse_email(text: str) -> EmailAddress | None:
         ascii_domain = _ascii_domain(domain.lower())
         if ascii_domain is None or len(local) > 64:
             return None
-        return EmailAddress(text.lower(), f"{local.lower()}@{ascii_domain}")
+        return EmailAddress(address=text.lower(), key=f"{local.lower()}@{ascii_domain}")
     try:
         valid = validate_email(text, check_deliverability=False, test_environment=True, strict=True)
     except EmailNotValidError:
@@ -49,7 +49,7 @@ def parse_email(text: str) -> EmailAddress | None:
     address = valid.normalized.lower()
     if len(address) > MAX_EMAIL:
         return None
-    return EmailAddress(address, f"{valid.local_part.lower()}@{valid.ascii_domain.lower()}")
+    return EmailAddress(address=address, key=f"{valid.local_part.lower()}@{valid.ascii_domain.lower()}")
 
 
 @lru_cache(maxsize=65536)
@@ -65,7 +65,7 @@ _BETWEEN = re.compile(r"[\s<>()\[\]:;,\"]+")
 
 
 def keys_in(text: str) -> list[str]:
-    """The keys of the addresses that stand anywhere in a text; of one without any, that of the number it may be."""
+    """Return the keys of all addresses in a text; without any, the key of the SMS number that the text may be."""
     found = [parse_email(word.strip(".'")) for word in _BETWEEN.split(text) if "@" in word]
     keys = {email.key for email in found if email is not None}
     if not keys and (number := parse_sms_number(text.strip())) is not None:
@@ -85,9 +85,9 @@ class SmsNumber(msgspec.Struct, frozen=True):
 
 
 def parse_sms_number(full: str) -> SmsNumber | None:
-    """A number that begins with its dial code, with or without plus and punctuation, or None.
+    """Parse a number that begins with its dial code, with or without plus and punctuation; None if not valid.
 
-    Ten digits without a plus, which no dial code begins, are taken as a number of the US or Canada.
+    Ten digits without a plus are first taken as a number of the US or Canada without its dial code.
     """
     if len(full) > 32 or not re.fullmatch(r"\+?[\d\s().-]+", full, re.ASCII):
         return None
@@ -103,5 +103,10 @@ def parse_sms_number(full: str) -> SmsNumber | None:
             region = phonenumbers.region_code_for_number(number) or phonenumbers.region_code_for_country_code(
                 number.country_code
             )
-            return SmsNumber(f"{number.country_code}{national}", national, str(number.country_code), region)
+            return SmsNumber(
+                key=f"{number.country_code}{national}",
+                national=national,
+                dial_code=str(number.country_code),
+                country_code=region,
+            )
     return None

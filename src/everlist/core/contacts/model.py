@@ -1,4 +1,4 @@
-"""What a contact is, what a client may write of it, and the limits of both. V3 contract 3.2 to 3.4."""
+"""Define a contact, the draft of one that a client sends, and the limits of both. V3 contract 3.2 to 3.4."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from everlist.core.consent import EmailConsent
+from everlist.core.consent.sms import SmsConsent
 from everlist.core.custom_fields import Value
 
 MAX_NAME = 50
@@ -20,7 +21,6 @@ MAX_STREET_ADDRESSES = 3
 MAX_NOTES = 150
 PHONE_KINDS = ("home", "work", "mobile", "other")
 ADDRESS_KINDS = ("home", "work", "other")
-SMS_PERMISSIONS = ("explicit", "unsubscribed", "pending_confirmation", "not_set")
 
 
 class Phone(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -50,29 +50,15 @@ class StreetAddress(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Note(msgspec.Struct, frozen=True):
-    """A remark about a contact."""
+    """A note on a contact."""
 
     note_id: UUID
     created_at: datetime
     content: str
 
 
-class SmsConsent(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One kind of permission to send SMS; the contract knows one kind, promotional_sms."""
-
-    sms_consent_permission: str
-    consent_type: str
-    created_at: datetime
-    updated_at: datetime
-    opt_in_date: datetime | None = None
-    opt_out_date: datetime | None = None
-    opt_out_source: str | None = None
-    advertised_frequency: str | None = None
-    advertised_interval: str | None = None
-
-
 class SmsChannel(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The SMS number of a contact and what may be sent to it."""
+    """The SMS number of a contact, and the permission to send to it."""
 
     sms_channel_id: UUID
     sms_address: str
@@ -84,12 +70,12 @@ class SmsChannel(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def key(self) -> str:
-        """The number as it is compared: E.164 without the plus."""
+        """Return the number in the form in which numbers are compared: E.164 without the plus."""
         return self.dial_code + self.sms_address
 
 
 class Contact(msgspec.Struct, frozen=True, gc=False):
-    """A contact as it is; sub-resources that were not asked for are None. All times are UTC."""
+    """A contact as stored; sub-resources that were not selected are None. All times are UTC."""
 
     contact_id: UUID
     created_at: datetime
@@ -125,17 +111,17 @@ class Contact(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def consent(self) -> EmailConsent | None:
-        """The permission that goes with the address; None without an address."""
+        """Return the permission for the e-mail address; None without an address."""
         if self.permission is None:
             return None
         return EmailConsent(
-            self.permission,
-            self.opt_in_source,
-            self.opt_in_at,
-            self.opt_out_source,
-            self.opt_out_at,
-            self.opt_out_reason,
-            self.confirmed_at,
+            permission=self.permission,
+            opt_in_source=self.opt_in_source,
+            opt_in_at=self.opt_in_at,
+            opt_out_source=self.opt_out_source,
+            opt_out_at=self.opt_out_at,
+            opt_out_reason=self.opt_out_reason,
+            confirmed_at=self.confirmed_at,
         )
 
 
@@ -166,7 +152,7 @@ class StreetAddressDraft(msgspec.Struct, frozen=True):
 
 
 class NoteDraft(msgspec.Struct, frozen=True):
-    """A note as a client sends it; with the id of the note it is, if it is one."""
+    """A note as a client sends it, with the id of the existing note if it replaces one."""
 
     content: str
     note_id: UUID | None = None
@@ -200,7 +186,7 @@ class SmsDraft(msgspec.Struct, frozen=True):
 
 
 class ContactDraft(msgspec.Struct, frozen=True):
-    """What a client wants a contact to be. What None means is the operation's to say."""
+    """A contact as a client sends it. Each operation says what None means to it."""
 
     first_name: str | None = None
     last_name: str | None = None

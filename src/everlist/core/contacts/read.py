@@ -1,4 +1,4 @@
-"""Read contacts: one, a page, a count; V2 ids; the history of an SMS channel."""
+"""Read contacts: one, a page, counts; look up V2 ids; read the history of an SMS channel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 import msgspec
 
 from everlist.core import counters
-from everlist.core.consent import MAILABLE, PENDING, PERMISSIONS, UNSUBSCRIBED
+from everlist.core.consent import EXPLICIT, IMPLICIT, MAILABLE, PENDING, PERMISSIONS, UNSUBSCRIBED
 from everlist.core.contacts.columns import CORE, names
 from everlist.core.contacts.filters import ContactFilter, conditions, followed_time, parameter
 from everlist.core.contacts.model import Contact, Note, Phone, SmsChannel, StreetAddress
@@ -38,10 +38,11 @@ _INCLUDED: tuple[tuple[str, LiteralString], ...] = (
     ("street_addresses", "c.street_addresses"),
     ("notes", "c.notes"),
     ("sms_channel", "c.sms_channel"),
-    ("list_memberships", _LIST_IDS),
-    ("taggings", _TAG_IDS),
+    ("list_ids", _LIST_IDS),
+    ("tag_ids", _TAG_IDS),
 )
 INCLUDES = tuple(name for name, _ in _INCLUDED)
+"""The sub-resources that a reader may ask for."""
 EVERYTHING = frozenset(INCLUDES)
 
 _DECODERS = tuple(
@@ -56,12 +57,12 @@ _DECODERS = tuple(
         len(CORE),
     )
 )
-"""Where a row has JSON, and what reads it."""
+"""The index of each JSON column in a row of columns(), and its decoder."""
 
 
 @cache
 def columns(include: frozenset[str]) -> LiteralString:
-    """What to select of `contact c` for contact_of, with the sub-resources in `include`."""
+    """Return the select list of `contact c` for contact_of, with the sub-resources in `include`."""
     sql = names(CORE, "c.")
     for name, expression in _INCLUDED:
         sql += ", " + (expression if name in include else "null")
@@ -69,7 +70,8 @@ def columns(include: frozenset[str]) -> LiteralString:
 
 
 def contact_of(row: Row) -> Contact:
-    """The contact in a row of columns()."""
+    """Return the contact in a row of columns()."""
+    # Positional: a page has hundreds of contacts, and keywords cost time. columns() keeps the order of the fields.
     values = list(row)
     for index, decode in _DECODERS:
         if values[index] is not None:
@@ -78,18 +80,17 @@ def contact_of(row: Row) -> Contact:
 
 
 @cache
-def _one(include: frozenset[str]) -> LiteralString:
+def _select_one(include: frozenset[str]) -> LiteralString:
     return "select " + columns(include) + " from contact c where c.account_id = $1 and c.contact_id = $2"
 
 
 async def get(
     db: Queries, account_id: UUID, contact_id: UUID, *, include: frozenset[str] = frozenset()
 ) -> Contact:
-    """The contact, a deleted one included, with the sub-resources in `include`. Raises NotFound."""
-    row = await db.row(_one(include), account_id, contact_id)
+    """Return a contact, live or deleted, with the sub-resources in `include`. Raises NotFound."""
+    row = await db.row(_select_one(include), account_id, contact_id)
     if row is None:
-        message = f"no contact has the id {contact_id}"
-        raise NotFound(message)
+        raise NotFound(f"no contact has the id {contact_id}")
     return contact_of(row)
 
 
@@ -105,15 +106,15 @@ async def page(
     include: frozenset[str] = frozenset(),
     with_total: bool = False,
 ) -> Page[Contact]:
-    """Contacts by id, beginning at `from_id`.
+    """Return a page of contacts by id, beginning at `from_id`.
 
-    With `follow_time`, contacts that are chosen by a time come in the order of that time, beginning at
-    `from_at` and `from_id`. By id, those that changed last may lie behind a million that did not; and a
-    contact that changes during the walk is not missed but comes again.
+    With `follow_time`, contacts that are filtered by a time come in the order of that time, beginning at `from_at`
+    and `from_id`: by id, the few that changed lately may lie behind a million that did not. A contact that changes
+    during the walk comes again.
     """
     args: list[Any] = [account_id]
     where = conditions(wanted, args)
-    # A walk that began by id goes on by id.
+    # A cursor without a time comes from a walk by id, which goes on by id.
     time = followed_time(wanted) if follow_time and (from_id is None or from_at is not None) else None
     order: LiteralString = "c.contact_id" if time is None else "c." + time + ", c.contact_id"
     if from_id is not None:
@@ -142,7 +143,7 @@ async def page(
 
 
 async def count(db: Queries, account_id: UUID, wanted: ContactFilter) -> int:
-    """How many contacts match: from the counters where they can tell, else by counting."""
+    """Count the contacts that match, by the counters if they have the number."""
     if wanted == ContactFilter(wanted.statuses):
         by_name = await counters.of_account(db, account_id)
         return sum(by_name.get(name, 0) for name in _counters_of(wanted.statuses))
@@ -163,7 +164,7 @@ def _counters_of(statuses: frozenset[str]) -> set[str]:
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """The consent counts of an account; deleted contacts are in none of them."""
+    """The counts of an account by permission, without deleted contacts."""
 
     total: int
     explicit: int
@@ -173,19 +174,19 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 async def counts(db: Queries, account_id: UUID) -> Counts:
-    """Constant-time and exact."""
+    """Return exact counts, in constant time."""
     by_name = await counters.of_account(db, account_id)
     return Counts(
-        sum(number for name, number in by_name.items() if name != "deleted"),
-        by_name.get("explicit", 0),
-        by_name.get("implicit", 0),
-        by_name.get(PENDING, 0),
-        by_name.get(UNSUBSCRIBED, 0),
+        total=sum(number for name, number in by_name.items() if name != "deleted"),
+        explicit=by_name.get(EXPLICIT, 0),
+        implicit=by_name.get(IMPLICIT, 0),
+        pending=by_name.get(PENDING, 0),
+        unsubscribed=by_name.get(UNSUBSCRIBED, 0),
     )
 
 
 async def count_new_subscribers(db: Queries, account_id: UUID, *, now: datetime) -> int:
-    """How many mailable contacts opted in within the last 30 days."""
+    """Count the mailable contacts that opted in within the last 30 days."""
     return await db.value(
         "select count(*) from contact where account_id = $1 and deleted_at is null"
         " and permission = any($2) and opt_in_at > $3",
@@ -198,7 +199,7 @@ async def count_new_subscribers(db: Queries, account_id: UUID, *, now: datetime)
 async def ids_by_sequence(
     db: Queries, account_id: UUID, sequence_ids: Sequence[int]
 ) -> list[tuple[int, UUID]]:
-    """(V2 id, contact id) ascending by V2 id; ids of no contact are left out."""
+    """Return (V2 id, contact id) ascending by V2 id; unknown ids are left out."""
     rows = await db.rows(
         "select sequence_id, contact_id from contact where account_id = $1 and sequence_id = any($2)"
         " order by sequence_id",
@@ -218,7 +219,7 @@ class SmsEvent(msgspec.Struct, frozen=True):
 
 
 async def sms_history(db: Queries, account_id: UUID, contact_id: UUID) -> list[SmsEvent]:
-    """The opt-ins and opt-outs of the contact's SMS channel, oldest first. Raises NotFound."""
+    """Return the opt-ins and opt-outs of the contact's SMS channel, oldest first. Raises NotFound."""
     rows = await db.rows(
         "select at, permission_after, source, details from consent_event"
         " where account_id = $1 and contact_id = $2 and channel = 'sms' order by event_id",
@@ -229,7 +230,10 @@ async def sms_history(db: Queries, account_id: UUID, contact_id: UUID) -> list[S
         await get(db, account_id, contact_id)
     return [
         SmsEvent(
-            row["at"], row["permission_after"], row["source"], msgspec.json.decode(row["details"] or "{}")
+            at=row["at"],
+            permission_after=row["permission_after"],
+            source=row["source"],
+            details=msgspec.json.decode(row["details"] or "{}"),
         )
         for row in rows
     ]

@@ -1,4 +1,4 @@
-"""Choose and lock the contacts of one chunk of a bulk activity."""
+"""Lock contacts: one, the chunk of a bulk activity, or a set of ids."""
 
 from __future__ import annotations
 
@@ -10,11 +10,30 @@ import msgspec
 
 from everlist.core.contacts.consequences import State
 from everlist.core.contacts.filters import ContactFilter, conditions, parameter
+from everlist.core.contacts.read import EVERYTHING, columns, contact_of
+from everlist.errors import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from everlist.core.contacts.model import Contact
     from everlist.db import Transaction
+
+
+async def locked(tx: Transaction, account_id: UUID, contact_id: UUID) -> Contact:
+    """Return the contact with all of its sub-resources, locked until the transaction ends. Raises NotFound."""
+    # Two statements: the second begins after the lock is held, so it sees what the last writer committed.
+    lock_one = "select contact_id from contact where account_id = $1 and contact_id = $2 for no key update"
+    row = None
+    if await tx.value(lock_one, account_id, contact_id) is not None:
+        row = await tx.row(
+            "select " + columns(EVERYTHING) + " from contact c where c.account_id = $1 and c.contact_id = $2",
+            account_id,
+            contact_id,
+        )
+    if row is None:
+        raise NotFound(f"no contact has the id {contact_id}")
+    return contact_of(row)
 
 
 class Chosen(msgspec.Struct, frozen=True):
@@ -32,19 +51,19 @@ class Chosen(msgspec.Struct, frozen=True):
 
 
 class Chunk(msgspec.Struct, frozen=True):
-    """Contacts of a source, in the order of their ids."""
+    """The contacts of one chunk, in the order of their ids."""
 
     contacts: list[Chosen]
     last: UUID | None
-    """The last contact that was looked at; the next chunk begins after it."""
+    """The last contact that was looked at; the next chunk begins after this id."""
     full: bool
-    """Whether more may follow."""
+    """True if more may follow."""
 
 
 async def choose(
     tx: Transaction, account_id: UUID, wanted: ContactFilter, *, after: UUID | None, limit: int | None
 ) -> Chunk:
-    """The next contacts by id that match, locked until the transaction ends. `limit` None means all."""
+    """Return the next contacts by id that match, locked until the transaction ends; all if `limit` is None."""
     args: list[Any] = [account_id]
     lock: LiteralString = "select c.contact_id from contact c where c.account_id = $1" + conditions(
         wanted, args
@@ -53,10 +72,10 @@ async def choose(
         lock += " and c.contact_id > " + parameter(args, after)
     lock += " order by c.contact_id limit " + parameter(args, limit) + "::bigint for no key update of c"
     ids = [row["contact_id"] for row in await tx.rows(lock, *args)]
-    # A second statement, so that it sees what the writers we waited for have committed: who left a list is spared.
+    # Two statements: the second sees what the writers committed that the first waited for, such as leaving a list.
     args = [account_id, ids]
     chosen = await _read(tx, args, conditions(wanted, args))
-    return Chunk(chosen, ids[-1] if ids else None, full=len(ids) == limit)
+    return Chunk(contacts=chosen, last=ids[-1] if ids else None, full=len(ids) == limit)
 
 
 async def read(tx: Transaction, account_id: UUID, contact_ids: Sequence[UUID]) -> list[Chosen]:
@@ -96,7 +115,7 @@ async def _read(tx: Transaction, args: Sequence[Any], more: LiteralString) -> li
 
 
 async def lock(tx: Transaction, account_id: UUID, contact_ids: Sequence[UUID]) -> None:
-    """Lock contacts until the transaction ends, in the order of their ids, as all do who lock many."""
+    """Lock contacts until the transaction ends, by ascending id as everywhere, so that lockers cannot deadlock."""
     await tx.execute(
         "select count(*) from (select from contact where account_id = $1 and contact_id = any($2)"
         " order by contact_id for no key update) locked",

@@ -1,4 +1,4 @@
-"""Exports of contacts: the public operations."""
+"""Export contacts to a CSV file."""
 
 from everlist.core.exports.columns import FIELDS, checked_fields
 from everlist.core.exports.file import KEPT, read, size, sweep

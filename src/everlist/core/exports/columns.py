@@ -1,6 +1,6 @@
-"""The columns of an exported file: their titles, and how a contact looks in them. V3 contract 6.4.
+"""The columns of an exported file: their titles and their cells. V3 contract 6.4.
 
-The titles are those that the importer knows again, and the values are in forms that it takes.
+The importer recognises every title, and takes the values in the form in which they are written here.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from everlist.core.contacts import Contact
 from everlist.core.contacts.model import ADDRESS_KINDS, MAX_STREET_ADDRESSES, PHONE_KINDS
 from everlist.core.imports.columns import column_of
 from everlist.core.imports.names import ColumnNames
-from everlist.errors import Invalid
+from everlist.errors import Invalid, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from everlist.core.contacts.model import SmsConsent
+    from everlist.core.consent.sms import SmsConsent
     from everlist.core.custom_fields import CustomField
     from everlist.db import Queries
 
@@ -35,7 +35,7 @@ class Column(NamedTuple):
     title: str
     cell: Cell
     include: str = ""
-    """The sub-resource of the contact that it shows."""
+    """The sub-resource of the contact that the cell needs."""
 
 
 _STATUS = {
@@ -65,7 +65,7 @@ def _permission(contact: Contact) -> str:
 
 
 def shown_moment(at: datetime | None) -> str:
-    """A moment in whole seconds, as the API shows it."""
+    """Format a time in whole seconds, as the API does; an empty text for None."""
     return "" if at is None else at.astimezone(UTC).isoformat()[:19] + "Z"
 
 
@@ -93,16 +93,16 @@ def _phones(kind: str) -> Cell:
 
 
 def _address(kind: str, part: str, number: int = 1) -> Cell:
-    """A part of the first address of a kind, or of one that follows."""
+    """Return the cell of a part of the `number`th address of a kind."""
 
     def cell(contact: Contact) -> str:
         addresses = contact.street_addresses
         if not addresses:
             return ""
-        if len(addresses) == 1:  # the most have one: fifteen columns ask for it
-            (one,) = addresses
-            return (getattr(one, part) or "") if number == 1 and one.kind == kind else ""
-        parts = [getattr(one, part) for one in addresses if one.kind == kind]
+        if len(addresses) == 1:  # most contacts have one address, and fifteen columns look at it
+            (address,) = addresses
+            return (getattr(address, part) or "") if number == 1 and address.kind == kind else ""
+        parts = [getattr(address, part) for address in addresses if address.kind == kind]
         return (parts[number - 1] or "") if len(parts) >= number else ""
 
     return cell
@@ -184,7 +184,7 @@ _AFTER_MEMBERSHIPS = (
     Column("website", "Website", _nothing),
 )
 _ADDRESS_FIELDS = frozenset(field for field, _, _ in _ADDRESS_PARTS)
-_ONLY_BY_NAME = ("social_profiles", "website")  # nothing is held of them
+_ONLY_BY_NAME = ("social_profiles", "website")  # always empty: we store neither
 _WITH_EMAIL = frozenset(
     f"email_{way}_{what}" for way in ("optin", "optout") for what in ("source", "date", "reason")
 )
@@ -194,13 +194,13 @@ FIELDS = frozenset(
     {column.field for column in (*_BEFORE_MEMBERSHIPS, *_AFTER_MEMBERSHIPS)}
     | {"email_lists", "tags", _ALL_CUSTOM}
 )
-"""What a client may name in `fields`, beside single custom fields; tags and custom_fields are words of ours."""
+"""The words that ExportRequest.fields may hold, apart from the ids of custom fields."""
 
 
 def checked_fields(names: Iterable[str], defined: Sequence[CustomField]) -> tuple[str, ...]:
-    """The fields that `names` mean, for ExportRequest. Raises Invalid.
+    """Return the fields that `names` mean, for ExportRequest. Raises Invalid.
 
-    A custom field is named by its name, with or without `cf:` before it, by its label or by its id.
+    A custom field may be given by its name, with or without `cf:` before it, by its label or by its id.
     """
     custom = {field.label.casefold(): str(field.custom_field_id) for field in defined}
     for field in defined:
@@ -210,29 +210,27 @@ def checked_fields(names: Iterable[str], defined: Sequence[CustomField]) -> tupl
     for name in names:
         field = name if name in FIELDS else custom.get(name.casefold())
         if field is None:
-            message = f"fields does not have a valid value: there is no field {name!r}"
-            raise Invalid(message)
+            raise Invalid(Problem("fields", f"there is no field {name!r}"))
         fields.append(field)
     if "email_address" not in fields:
         for field in fields:
             if field in _WITH_EMAIL:
-                message = f"fields does not have a valid value: {field} needs email_address"
-                raise Invalid(message)
+                raise Invalid(Problem("fields", f"{field} needs email_address"))
     return tuple(dict.fromkeys(fields))
 
 
 async def chosen_columns(db: Queries, account_id: UUID, fields: tuple[str, ...] | None) -> list[Column]:
-    """The columns of a file, always in the same order, whatever the order of `fields`.
+    """Return the columns of a file, in the same order whatever the order of `fields`; None means all.
 
-    There are columns for a second and a third address of a kind where a contact of the account has them.
+    A second and a third address of a kind get columns only if a contact of the account has them.
     """
     names = [
-        Column("tags", "Tags", _names(await _tag_names(db, account_id), "tag_ids"), "taggings"),
+        Column("tags", "Tags", _names(await _tag_names(db, account_id), "tag_ids"), "tag_ids"),
         Column(
             "email_lists",
             "Email Lists",
             _names(await _list_names(db, account_id), "list_ids"),
-            "list_memberships",
+            "list_ids",
         ),
     ]
     further: list[Column] = []
@@ -247,7 +245,7 @@ async def chosen_columns(db: Queries, account_id: UUID, fields: tuple[str, ...] 
     known = ColumnNames(defined)
     custom: list[Column] = []
     for field in defined:
-        # A label that is also the title of something else does not tell an importer what the column is.
+        # If the label is also the title or spelling of another column, the importer would mistake it: use the name.
         is_clear = (
             field.label.casefold() not in titles
             and column_of(field.label, known) == f"cf:{field.custom_field_id}"
@@ -264,19 +262,21 @@ async def chosen_columns(db: Queries, account_id: UUID, fields: tuple[str, ...] 
 
 def _names(name_of: dict[UUID, str], ids_of: str) -> Cell:
     return lambda contact: ", ".join(
-        [name_of[one] for one in getattr(contact, ids_of) or () if one in name_of]
+        [name_of[item_id] for item_id in getattr(contact, ids_of) or () if item_id in name_of]
     )
 
 
 async def _most_addresses(db: Queries, account_id: UUID) -> dict[str, int]:
-    """How many addresses of each kind a contact of the account has at most, of the kinds it has several of."""
+    """Return the highest number of addresses of one kind on a contact, for the kinds of which any contact has several."""
     rows = await db.rows(
-        "select kind, max(held) as most from ("
-        " select i ->> 'kind' as kind, count(*) as held"
-        " from contact c cross join jsonb_array_elements(c.street_addresses) i"
-        " where c.account_id = $1 and jsonb_array_length(c.street_addresses) > 1"
-        " group by c.contact_id, i ->> 'kind' having count(*) > 1"
-        ") several group by kind",
+        """
+        select kind, max(number) as most from (
+            select address ->> 'kind' as kind, count(*) as number
+            from contact c cross join jsonb_array_elements(c.street_addresses) address
+            where c.account_id = $1 and jsonb_array_length(c.street_addresses) > 1
+            group by c.contact_id, address ->> 'kind' having count(*) > 1
+        ) several group by kind
+        """,
         account_id,
     )
     return {row["kind"]: row["most"] for row in rows}
@@ -284,7 +284,7 @@ async def _most_addresses(db: Queries, account_id: UUID) -> dict[str, int]:
 
 async def _list_names(db: Queries, account_id: UUID) -> dict[UUID, str]:
     live = await lists.page(db, account_id, limit=lists.MAX_LISTS)
-    return {one.list_id: one.name for one in live.items}
+    return {contact_list.list_id: contact_list.name for contact_list in live.items}
 
 
 async def _tag_names(db: Queries, account_id: UUID) -> dict[UUID, str]:

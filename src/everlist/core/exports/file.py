@@ -1,4 +1,4 @@
-"""The file of an export: CSV (RFC 4180, UTF-8) in the database, in pieces."""
+"""The file of an export: CSV (RFC 4180, UTF-8), stored in the database in parts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PART_BYTES = 1 << 20
 KEPT = timedelta(days=10)
-"""How long a file can be fetched after its activity was completed."""
+"""How long after its activity was completed a file can be downloaded."""
 
 
 class File:
@@ -46,11 +46,11 @@ class File:
             del self._buffer[:PART_BYTES]
 
     async def finish(self) -> None:
-        """Store what is left."""
+        """Store the last part."""
         await self._store(bytes(self._buffer))
 
     async def discard(self) -> None:
-        """Take back what was stored."""
+        """Delete what was stored."""
         await self._tx.execute(
             "delete from export_part where account_id = $1 and activity_id = $2",
             self._activity.account_id,
@@ -70,20 +70,17 @@ class File:
 
 
 async def size(db: Queries, account_id: UUID, activity_id: UUID, *, now: datetime) -> int:
-    """How many bytes the file has. Raises NotFound, whose text says why there is no file."""
+    """Return the size of the file in bytes. Raises NotFound, with the reason why there is no file."""
     try:
         activity = await activities.get(db, account_id, activity_id)
     except NotFound:
         activity = None
     if activity is None or activity.kind != "contact_exports":
-        message = f"no export has the id {activity_id}"
-        raise NotFound(message)
+        raise NotFound(f"no export has the id {activity_id}")
     if activity.state in activities.UNFINISHED:
-        message = f"the export is not ready: it is {activity.state}"
-        raise NotFound(message)
+        raise NotFound(f"the export is not ready: it is {activity.state}")
     if activity.state != activities.COMPLETED or activity.completed_at is None:
-        message = f"the export has no file: it is {activity.state}"
-        raise NotFound(message)
+        raise NotFound(f"the export has no file: it is {activity.state}")
     expires_at = activity.completed_at + KEPT
     total: int | None = await db.value(
         "select sum(octet_length(data)) from export_part where account_id = $1 and activity_id = $2",
@@ -91,18 +88,16 @@ async def size(db: Queries, account_id: UUID, activity_id: UUID, *, now: datetim
         activity_id,
     )
     if total is None and activity.position.get("removed") and now < expires_at:
-        message = (
+        raise NotFound(
             "the file of the export was removed, because a person was erased who may be in it: export anew"
         )
-        raise NotFound(message)
     if now >= expires_at or total is None:
-        message = f"the export expired at {shown_moment(expires_at)}"
-        raise NotFound(message)
+        raise NotFound(f"the export expired at {shown_moment(expires_at)}")
     return total
 
 
 async def read(db: Queries, account_id: UUID, activity_id: UUID) -> AsyncIterator[bytes]:
-    """The bytes of the file, piece by piece."""
+    """Yield the bytes of the file, part by part."""
     part = 0
     while True:
         data: bytes | None = await db.value(
@@ -118,7 +113,7 @@ async def read(db: Queries, account_id: UUID, activity_id: UUID) -> AsyncIterato
 
 
 async def sweep(db: Queries, account_id: UUID, *, before: datetime) -> None:
-    """Delete the files that were begun before `before`."""
+    """Delete the files that were made before `before`."""
     await db.value(
         "delete from export_part where account_id = $1 and made_at < $2 returning null", account_id, before
     )

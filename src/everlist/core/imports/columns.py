@@ -1,11 +1,10 @@
-"""From the cells of a row, or an item of a JSON import, to a line of COPY for the table import_row. Pure.
+"""Turn the cells of a row, or an item of a JSON import, into a line of COPY for the table import_row. Pure.
 
-The rules of a row are those of contacts.drafts and custom_fields. A file may have a million rows, so lengths are
-checked here, and rows in which nothing has to be escaped, nearly all of them, are put together without looking
-at each value for that.
+The rules are those of contacts.drafts and custom_fields. They are repeated here for speed: a file may have a million
+rows. A row in which nothing has to be escaped, as in nearly all, is assembled without escaping each value.
 
-Tags, lists, notes, states and times, which an export holds beside, are not imported: their columns are named as
-ignored, like those that nobody knows.
+An export also holds tags, lists, notes, states and times. They are not imported: their columns are reported as ignored,
+like unknown ones.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ from everlist.core.contacts.identity import MAX_EMAIL, parse_email
 from everlist.core.contacts.model import MAX_CUSTOM_FIELDS, MAX_NAME, MAX_PHONES, MAX_STREET_ADDRESSES
 from everlist.core.custom_fields import MAX_VALUE
 from everlist.core.imports import values
+from everlist.core.imports.encodings import NotCsv
 from everlist.core.imports.names import ADDRESS_PARTS, ADDRESSES, CORE, NAMES, PHONES, STATUSES, ColumnNames
 from everlist.core.imports.values import NULL, FieldColumn, Refused
 from everlist.core.places import country_name, state_name
-from everlist.errors import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -67,25 +66,25 @@ class Staged(msgspec.Struct, gc=False):
     line: str
     """Its line of COPY text, from row_number to opted_out, without the line end."""
     opted_out: bool = False
-    """Whether the file says that its person has unsubscribed."""
+    """True if the file says that the person has unsubscribed."""
 
 
 class Rejected(msgspec.Struct, gc=False):
-    """A row that is not taken."""
+    """A row that is not imported."""
 
     row_number: int
     line_number: int
     email: str
-    """As it stands in the file, if it is not too long to show."""
+    """The email cell of the file, cut at 255 characters."""
     reason: str
     correctable: bool
 
 
 def column_of(title: str, names: ColumnNames) -> str | None:
-    """The column of a file that has this title; None where there is none.
+    """Return the column that a title means, or None.
 
-    Beside those of `names` there are further addresses of one kind, as an export shows them: `City - Home 2`
-    is `home_city 2`.
+    Knows the columns of `names`, and those that an export has for further addresses of a kind: `City - Home 2` means
+    `home_city 2`.
     """
     title = title.strip()
     if (further := _FURTHER.fullmatch(title)) and (first := names.column(further[1])) in _ADDRESS_COLUMNS:
@@ -94,22 +93,22 @@ def column_of(title: str, names: ColumnNames) -> str | None:
 
 
 def copy_text(text: str) -> str:
-    """A text as COPY text writes it; a question mark stands for what PostgreSQL does not take."""
+    """Escape a text for COPY, with a question mark for each character that PostgreSQL cannot store."""
     return values.copied(values.storable(text))
 
 
 class Columns:
-    """Which cell of a row holds what."""
+    """The columns of a file: turns each row into a line of COPY."""
 
     def __init__(self, at: Mapping[str, int], names: ColumnNames, sms_permission: str | None) -> None:
         self.ignored: list[str] = []
-        """The names that mean no column, or one that stands before them."""
+        """Titles that mean no column, or a column that an earlier title means."""
         self._columns = names
         self._at = at
         self._at_key: dict[str, int] = {}
         self._explicit = sms_permission == EXPLICIT
         self._width = max(at.values()) + 1
-        # What is not there is at -1, where `stage` puts an empty cell.
+        # A missing column is at -1: `stage` appends an empty cell.
         self._email = at.get("email", -1)
         self._core = _getter(at, CORE)
         fields = {name: field for name, field in names.fields.items() if name in at}
@@ -132,7 +131,7 @@ class Columns:
     def of_header(
         cls, cells: Sequence[str], fields: Sequence[CustomField], *, sms_permission: str | None = None
     ) -> Columns:
-        """The columns of a file. Raises Invalid where none says whose row it is."""
+        """Return the columns of a file. Raises NotCsv if no column identifies the contact."""
         names = ColumnNames(fields)
         at: dict[str, int] = {}
         ignored: list[str] = []
@@ -143,21 +142,21 @@ class Columns:
             elif cell.strip():
                 ignored.append(cell.strip())
         if "email" not in at and "sms_number" not in at:
-            raise Invalid("the file has no email or sms_number column")
+            raise NotCsv("the file has no email or sms_number column")
         columns = cls(at, names, sms_permission)
         columns.ignored = ignored
         return columns
 
     @classmethod
     def of_json(cls, fields: Sequence[CustomField], *, sms_permission: str | None = None) -> Columns:
-        """Every column there is, for the items of a JSON import."""
+        """Return all columns, for the items of a JSON import."""
         names = ColumnNames(fields)
         return cls({name: place for place, name in enumerate(names.all)}, names, sms_permission)
 
     def stage_item(
         self, item: Mapping[str, object], *, row_number: int, line_number: int, now: datetime
     ) -> Staged | Rejected:
-        """As `stage`, for an item of a JSON import; null is as empty, and of names for one thing the first counts."""
+        """Do what `stage` does, for an item of a JSON import. Null counts as empty; of two keys for a column the first counts."""
         cells = [""] * self._width
         bad = ""
         for key, value in item.items():
@@ -171,7 +170,13 @@ class Columns:
                 cells[place] = text
         if bad:
             email = _shown(cells[self._email])
-            return Rejected(row_number, line_number, email, f"Invalid {bad}", correctable=False)
+            return Rejected(
+                row_number=row_number,
+                line_number=line_number,
+                email=email,
+                reason=f"Invalid {bad}",
+                correctable=False,
+            )
         return self.stage(cells, row_number=row_number, line_number=line_number, now=now)
 
     def _place(self, key: str) -> int:
@@ -188,7 +193,7 @@ class Columns:
     def stage(
         self, cells: Sequence[str], *, row_number: int, line_number: int, now: datetime
     ) -> Staged | Rejected:
-        """The row as a line of COPY, or why it is not taken. An empty cell sets nothing."""
+        """Return the row as a line of COPY, or the reason why it is rejected. An empty cell sets nothing."""
         cells = [*map(str.strip, cells), *[""] * (self._width + 1 - len(cells)), ""]
         plain = _is_plain(cells)
         try:
@@ -197,12 +202,18 @@ class Columns:
             return self._staged(cells, row_number, line_number, now, plain=plain)
         except Refused as refused:
             email = _shown(cells[self._email])
-            return Rejected(row_number, line_number, email, refused.reason, refused.correctable)
+            return Rejected(
+                row_number=row_number,
+                line_number=line_number,
+                email=email,
+                reason=refused.reason,
+                correctable=refused.correctable,
+            )
 
     def _staged(
         self, cells: list[str], row_number: int, line_number: int, now: datetime, *, plain: bool
     ) -> Staged:
-        """`plain` says that no cell has to be escaped. Raises Refused."""
+        """Return the valid row; `plain` is True if no cell has to be escaped. Raises Refused."""
         email, sms, consent_date, first, last, job, company, month, day, birthday, anniversary = self._core(
             cells
         )
@@ -227,16 +238,23 @@ class Columns:
         phones = self._phone_numbers(cells, plain=plain) if self._phones else NULL
         addresses = self._street_addresses(cells, plain=plain) if self._addresses else NULL
         opted_out = any(cells[place].casefold() == _UNSUBSCRIBED for place in self._statuses)
-        # The last digit is 0, as others tell the ids of what the contact holds from its own.
+        # The ids of its phone numbers and addresses are this id with another last digit, so the contact's ends with 0.
         line = (
             f"{row_number}\t{line_number}\t{str(uuid7())[:-1]}0\t{email or NULL}\t{email_key or NULL}\t{sms or NULL}\t{channel}"
             f"\t{first or NULL}\t{last or NULL}\t{job or NULL}\t{company or NULL}\t{birthday}\t{anniversary or NULL}"
             f"\t{custom_fields}\t{phones}\t{addresses}\t{'t' if opted_out else 'f'}"
         )
-        return Staged(row_number, line_number, email_key or None, sms or None, line, opted_out=opted_out)
+        return Staged(
+            row_number=row_number,
+            line_number=line_number,
+            email_key=email_key or None,
+            sms_number=sms or None,
+            line=line,
+            opted_out=opted_out,
+        )
 
     def _is_simple(self, email: str) -> bool:
-        """Whether parse_email would leave the address as it is, as far as a domain that it left so shows."""
+        """Return True if the address needs no normalising: simple local part, domain already seen."""
         local = _SIMPLE_LOCAL.match(email)
         return (
             local is not None
@@ -323,7 +341,7 @@ def _getter(at: Mapping[str, int], columns: Iterable[str]) -> _Getter:
 
 
 def _numbers(text: str) -> Sequence[str]:
-    """The numbers of a cell that has several, as an export writes them; none where a part can't be a number."""
+    """Return the numbers of a cell that holds several, as an export writes them; none if a part is not a number."""
     numbers = [*map(str.strip, text.split(", "))]
     return numbers if all(map(_can_be_number, numbers)) else ()
 
@@ -337,7 +355,7 @@ def _can_be_number(text: str) -> bool:
 
 
 def _is_plain(cells: Sequence[str]) -> bool:
-    """Whether there is nothing that COPY text or JSON escapes: then JSON writes no backslash."""
+    """Return True if neither COPY nor JSON has to escape anything: then the JSON has no backslash."""
     try:
         return _encode(cells).find(b"\\") < 0
     except UnicodeEncodeError:
@@ -345,7 +363,7 @@ def _is_plain(cells: Sequence[str]) -> bool:
 
 
 def _longest(street: str, city: str, state: str, postal_code: str, country: str) -> Refused:
-    """Says which part of an address is too long."""
+    """Return the refusal of the first part of an address that is too long."""
     if len(street) > _MAX_STREET:
         return _too_long("street", _MAX_STREET)
     places = {"city": city, "state": state, "zip": postal_code, "country": country}
@@ -361,7 +379,7 @@ def _shown(email: str) -> str:
 
 
 def _text(value: object) -> str | None:
-    """The cell that a value of a JSON item stands for; None for arrays and objects."""
+    """Return the value of a JSON item as a cell; None for arrays and objects."""
     if isinstance(value, str):
         return value
     if value is None:

@@ -1,12 +1,12 @@
-"""Reading a CSV file as it arrives, piece by piece: what cannot be read costs its own row and no other.
+"""Read a CSV file as it arrives, piece by piece. A row that cannot be read costs no other row.
 
-Pure and bounded: whatever the file holds, no more is kept than one line of at most MAX_LINE bytes and one
-record whose quotes are still open. Lines end with LF, CRLF or CR; cells are quoted as in RFC 4180. A first line
-`sep=;`, as Excel knows it, tells the delimiter and is no header.
+Pure, with bounded memory: at most one line of MAX_LINE bytes and one record whose quotes are still open are kept.
+Lines end with LF, CRLF or CR; cells are quoted as in RFC 4180. A first line `sep=;`, an Excel convention, sets the
+delimiter and is not the header.
 
-A broken quote must not swallow the rows after it. So a line whose quotes do not close takes the lines after it
-only as far as they make one record that fits the header, within MAX_RECORD_LINES and MAX_RECORD_SIZE. If they do
-not, that one line is the broken row, and reading goes on with the line after it.
+A broken quote must not swallow the rows after it. A line with an open quote takes the following lines only if together
+they make one record that fits the header, within MAX_RECORD_LINES and MAX_RECORD_SIZE. If they do not, that line alone
+is the broken row, and reading goes on with the next line.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MAX_RECORD_SIZE = 1 << 16
 DELIMITERS = ",;\t"
 
 _PIECE = 1 << 18
-_RUN = 256  # lines that are tried at once
+_RUN = 256  # lines that are parsed in one call
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _QUOTED = re.compile(r'"[^"]*"')
@@ -39,12 +39,12 @@ _UNREADABLE = re.compile(r"[\0\ud800-\udfff]")
 _CONTROL = re.compile(r"[\0-\x08\x0e-\x1f]")
 _DELIMITER_LINE = re.compile(r'("?)sep=([^\w\s"]|\t)\1[\r\n]*', re.IGNORECASE)
 
-_BLANK = "".join(map(chr, range(1, 33)))  # all that comes before the exclamation mark, but NUL
+_BLANK = "".join(map(chr, range(1, 33)))  # all characters before the exclamation mark, except NUL
 _BROKEN_QUOTE = "has a quote that does not close, or text after one that does"
 
 
 class Record(msgspec.Struct, gc=False):
-    """One row of the file: its cells, as many as the header has, or the problem that makes it unreadable."""
+    """One row of the file: as many cells as the header has, or the problem that makes it unreadable."""
 
     line_number: int
     """The line where it begins; the first line of the file is 1."""
@@ -53,30 +53,30 @@ class Record(msgspec.Struct, gc=False):
 
 
 class CsvReader:
-    """Takes the bytes of a file in pieces of any size and gives its rows, the header first.
+    """Takes the bytes of a file in pieces of any size, and returns its rows, the header first.
 
-    Where a piece ends makes no difference. Rows in which nothing stands are left out.
+    The size of the pieces makes no difference to the rows. Empty rows are skipped.
     """
 
     def __init__(self, *, max_line: int = MAX_LINE) -> None:
         self.header: list[str] | None = None
-        """The names of the columns, once they are read."""
+        """The titles of the columns; None until they are read."""
         self._max_line = max_line
-        self._piece = min(_PIECE, max_line // GROWTH)  # so no line that lies within a piece is too long
-        self._head = b""  # of the file, until its encoding is known
+        self._piece = min(_PIECE, max_line // GROWTH)  # a line within a piece is never too long
+        self._head = b""  # the first bytes of the file, until its encoding is known
         self._source: Source | None = None
-        self._line = 1  # the number of the line that is read next
-        self._rest = bytearray()  # the beginning of a line
-        self._ends_with_cr = False  # what follows the rest is a CR, which may be half of a line end
+        self._line = 1  # the number of the next line
+        self._rest = bytearray()  # the start of an unfinished line
+        self._ends_with_cr = False  # a CR follows the rest, perhaps half of a CRLF
         self._skipping = False  # inside a line that is too long
-        self._open = ""  # the first lines of a record
-        self._suspicious = False  # what is open may have characters that no row may have
+        self._open = ""  # the first lines of an unfinished record
+        self._suspicious = False  # the open lines may have characters that are not allowed
         self._separate_by(",")
-        self._is_separated = False  # the first line has told by what
-        self._width = self._named = 0  # of the header: all cells, and those up to the last that has a name
+        self._is_separated = False  # True if a `sep=` line has set the delimiter
+        self._width = self._named = 0  # cells of the header: all, and up to the last that has a title
 
     def feed(self, data: bytes) -> list[Record]:
-        """The rows that end in these bytes. Raises NotCsv."""
+        """Return the rows that end in these bytes. Raises NotCsv."""
         records: list[Record] = []
         if self._source is None:
             self._head += data
@@ -88,7 +88,7 @@ class CsvReader:
         return records
 
     def finish(self) -> list[Record]:
-        """The rows that were left when the file ended. Raises NotCsv."""
+        """Return the rows that are left at the end of the file. Raises NotCsv."""
         records: list[Record] = []
         if self._source is None:
             self._source, data = recognised(self._head)
@@ -98,12 +98,11 @@ class CsvReader:
             self._take(b"\n", records)
         self._read("", records, last=True)
         if self.header is None:
-            message = "the file is empty"
-            raise NotCsv(message)
+            raise NotCsv("the file is empty")
         return records
 
     def _take(self, data: bytes, records: list[Record]) -> None:
-        """Read the lines that end in a piece of UTF-8, and keep what follows them."""
+        """Read the lines that end in a piece of UTF-8, and keep the rest."""
         if self._ends_with_cr:
             data = b"\r" + data
         self._ends_with_cr = data.endswith(b"\r")
@@ -137,17 +136,16 @@ class CsvReader:
         self._read(text, records)
 
     def _skip(self, records: list[Record]) -> None:
-        """Let go of the line that is too long, and of what follows until it ends."""
+        """Report a line that is too long, and skip to its end."""
         self._read("", records, last=True)
         if self.header is None:
-            message = "the first line is too long for a header"
-            raise NotCsv(message)
+            raise NotCsv("the first line is too long for a header")
         records.append(Record(self._line, None, f"is longer than {self._max_line} bytes"))
         self._rest.clear()
         self._skipping = True
 
     def _read(self, text: str, records: list[Record], *, last: bool = False) -> None:
-        """Read whole lines, those that are open before them; keep those that need more, unless these are the last."""
+        """Read whole lines after the open ones; keep those that need more lines, unless these are the last of the file."""
         text = self._open + text
         suspicious = self._suspicious or "\0" in text
         if self.header is not None and not suspicious and '"' not in text:
@@ -174,11 +172,11 @@ class CsvReader:
         self._suspicious = suspicious and bool(self._open)
 
     def _read_plain(self, text: str, records: list[Record]) -> None:
-        """Read lines that have no quotes."""
+        """Read lines without quotes."""
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
         lines = text.split("\n")
-        lines.pop()  # what follows the last line end: nothing
+        lines.pop()  # the empty text after the last line end
         delimiter, width = self._delimiter, self._width
         for number, line in enumerate(lines, self._line):
             cells = line.split(delimiter)
@@ -189,7 +187,7 @@ class CsvReader:
         self._line += len(lines)
 
     def _read_run(self, lines: list[str], records: list[Record]) -> int:
-        """Read lines at once if each is one whole record; the number of lines that were used, all or none."""
+        """Read all lines in one call if each is a whole record; return how many were used, all or 0."""
         try:
             rows = list(csv.reader(lines, self._dialect))
         except csv.Error:
@@ -206,28 +204,25 @@ class CsvReader:
         return len(lines)
 
     def _read_header(self, lines: list[str], at: int, records: list[Record], *, last: bool) -> int:
-        """Read the names and learn the delimiter; the number of lines that were used, 0 to wait for more."""
+        """Read the header and find the delimiter; return how many lines were used, 0 to wait for more."""
         used = _closing(lines, at, last=last)
         if used == 0:
             return 0
-        if self._line == 1 and (told := _DELIMITER_LINE.fullmatch(lines[at])) is not None:
-            self._separate_by(told[2])
+        if self._line == 1 and (declared := _DELIMITER_LINE.fullmatch(lines[at])) is not None:
+            self._separate_by(declared[2])
             self._is_separated = True
             return 1
         text = "".join(lines[at : at + abs(used)])
         if _CONTROL.search(text):
-            message = "the file is not text"
-            raise NotCsv(message)
+            raise NotCsv("the file is not text")
         if _UNREADABLE.search(text):
-            message = f"the header line is not valid {self._encoding}"
-            raise NotCsv(message)
+            raise NotCsv(f"the header line is not valid {self._encoding}")
         if not self._is_separated:
             names = _QUOTED.sub("", text)
             self._separate_by(max(DELIMITERS, key=names.count))
         cells = self._parsed(lines[at : at + used])
         if used < 0 or cells is None:
-            message = f"the header line {_BROKEN_QUOTE}"
-            raise NotCsv(message)
+            raise NotCsv(f"the header line {_BROKEN_QUOTE}")
         if any(cell.strip() for cell in cells):
             self.header = cells
             self._width = len(cells)
@@ -238,7 +233,7 @@ class CsvReader:
     def _read_record(
         self, lines: list[str], at: int, records: list[Record], *, suspicious: bool, last: bool
     ) -> int:
-        """Read one record; the number of lines that were used, 0 to wait for more."""
+        """Read one record; return how many lines were used, 0 to wait for more."""
         line = lines[at]
         used = 1
         if '"' not in line:
@@ -271,7 +266,7 @@ class CsvReader:
         records.append(Record(number, None, f"has {count} where the header has {self._width}"))
 
     def _fit(self, cells: list[str]) -> bool:
-        """Give the row as many cells as the header has, if only empty ones are there more or less."""
+        """Pad or cut the row to the width of the header; return False if that would lose a value or a titled cell is missing."""
         while len(cells) > self._width and not cells[-1]:
             cells.pop()
         if not self._named <= len(cells) <= self._width:
@@ -288,7 +283,7 @@ class CsvReader:
         return self._parsed([line])
 
     def _parsed(self, lines: list[str]) -> list[str] | None:
-        """The cells of the one record that the lines are, or None if they are not one."""
+        """Return the cells if the lines are one record, else None."""
         reader = csv.reader(lines, self._dialect)
         try:
             cells = next(reader, None)
@@ -307,14 +302,14 @@ class CsvReader:
 
 
 def whole_lines(data: bytes, head: bytes) -> int:
-    """How many of the first bytes of a file are whole lines. The encoding is known by its head. Raises NotCsv."""
+    """Return how many bytes of `data` are whole lines; `head`, the first bytes of the file, shows the encoding. Raises NotCsv."""
     source, _ = recognised(head)
     encoded = next((end for end in (b"\n\0", b"\0\n") if source.utf8(end) == b"\n"), b"\n")
     return max(_end_of_last(data, encoded), _end_of_last(data, encoded.replace(b"\n", b"\r")))
 
 
 def _end_of_last(data: bytes, character: bytes) -> int:
-    """Where the last such character ends, 0 if there is none; its bytes across two others do not count."""
+    """Return where the last such character ends, 0 if there is none. Ignores its bytes across two other characters."""
     size = len(character)
     at = data.rfind(character)
     while at > 0 and at % size:
@@ -323,7 +318,7 @@ def _end_of_last(data: bytes, character: bytes) -> int:
 
 
 def _closing(lines: list[str], at: int, *, last: bool) -> int:
-    """How many lines from `at` on it takes until the quotes are even: 0 if more must come, -1 if too many."""
+    """Return after how many lines from `at` the quotes are closed: 0 to wait for more, -1 if they are too many."""
     quotes = size = 0
     for count, line in enumerate(lines[at : at + MAX_RECORD_LINES], 1):
         quotes += line.count('"')

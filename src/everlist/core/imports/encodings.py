@@ -1,4 +1,4 @@
-"""The encodings of CSV files: UTF-8, UTF-16 and Windows-1252, told apart by how the file begins. Pure."""
+"""Detect the encoding of a CSV file by its first bytes: UTF-8, UTF-16 or Windows-1252. Pure."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import re
 from typing import Protocol
 
 GROWTH = 3
-"""A byte of any of them becomes at most so many bytes of UTF-8."""
+"""One byte of any encoding becomes at most so many bytes of UTF-8."""
 
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
 
 class NotCsv(Exception):
-    """The file cannot be read as a whole; the message says why."""
+    """No row of the file can be read; the message says why."""
 
 
 class Source(Protocol):
-    """Turns the bytes of a file into UTF-8; what is not valid in the file is not valid there."""
+    """Converts the bytes of a file to UTF-8. Bytes that are invalid in the file stay invalid."""
 
     encoding: str
 
@@ -37,13 +37,13 @@ class _Utf8:
 
 
 class _Utf8OrWindows1252:
-    """UTF-8, unless the first character that is not ASCII shows that it is not."""
+    """UTF-8, unless the first character beyond ASCII is not valid in it: then Windows-1252."""
 
     encoding = "UTF-8"
 
     def __init__(self) -> None:
         self._decided = False
-        self._held: bytes = b""  # that character, as far as it came
+        self._held: bytes = b""  # the first bytes of that character
 
     def utf8(self, data: bytes) -> bytes:
         if not self._decided:
@@ -86,7 +86,7 @@ def _from_windows_1252(data: bytes) -> bytes:
 
 
 def _begins_in_utf8(data: bytes) -> bool | None:
-    """Whether the bytes begin with a character of UTF-8; None where that hangs on what follows."""
+    """Return True if the bytes begin with a character of UTF-8; None if more bytes are needed to tell."""
     for size in (2, 3, 4):
         try:
             data[:size].decode()
@@ -101,10 +101,9 @@ def _begins_in_utf8(data: bytes) -> bool | None:
 
 
 def recognised(head: bytes) -> tuple[Source, bytes]:
-    """The encoding of a file that begins so, and its bytes without the byte order mark. Raises NotCsv."""
+    """Return the encoding of a file by its first bytes, and these without the byte order mark. Raises NotCsv."""
     if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        message = "the file is a spreadsheet or zip, not CSV: save it as CSV first"
-        raise NotCsv(message)
+        raise NotCsv("the file is a spreadsheet or zip, not CSV: save it as CSV first")
     if head.startswith(codecs.BOM_UTF8):
         return _Utf8(), head[3:]
     if head.startswith(codecs.BOM_UTF16_LE):

@@ -1,4 +1,4 @@
-"""The two kinds of import as activities: read the upload into rows, then merge the rows chunk by chunk."""
+"""Run an import as an activity: read the upload into rows, then merge the rows chunk by chunk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ from uuid import UUID
 import msgspec
 
 from everlist.core import custom_fields, lists
-from everlist.core.activities import MAX_ERRORS, ActivityFailed, Job, Progress
+from everlist.core.activities import (
+    ITEMS,
+    MAX_ERRORS,
+    ROWS_CORRECTABLE,
+    ROWS_NOT_LISTED,
+    ROWS_TAKEN,
+    ROWS_WRONG,
+    ActivityFailed,
+    Job,
+    Progress,
+)
 from everlist.core.imports import upload
 from everlist.core.imports.merge import merge
 from everlist.core.imports.reading import COLUMNS, Reading
@@ -24,10 +34,11 @@ if TYPE_CHECKING:
     from everlist.db import Transaction
 
 CHUNK = 10_000
-STRANDS = 2
+"""How many rows are merged in one transaction."""
+PARTITIONS = 2
 """How many chunks are merged at once."""
-ANALYZED = 500
-"""From how many new contacts on the planner is told of them."""
+ANALYZE_CONTACTS = 500
+"""Run ANALYZE once the import has created so many contacts."""
 
 
 class ImportRequest(msgspec.Struct, frozen=True):
@@ -36,37 +47,39 @@ class ImportRequest(msgspec.Struct, frozen=True):
     list_ids: tuple[UUID, ...]
     sms_permission: str = "not_set"
     vendor_limits: bool = False
-    """Cut the file as the vendor does, at 40,000 rows or 4 MB, and say so."""
+    """Cut the file as the vendor does, at 40,000 rows or 4 MB, and report it."""
     is_json: bool = False
-    """Whether what was uploaded is one JSON object a line."""
+    """True if the upload is one JSON object a line."""
 
 
 async def contacts_import(job: Job) -> Progress:
-    """One chunk of an import: first the whole upload is read into rows, then CHUNK rows at a time are merged.
+    """Do one chunk of an import: first read the whole upload into rows, then merge CHUNK rows at a time.
 
-    Chunks are merged in STRANDS: each takes every other chunk and keeps its own place. No two rows that are merged
-    are about one contact, so no chunk waits for another. Raises Unavailable where a strand's rows are gone.
+    The chunks are dealt out to PARTITIONS: each merges every other chunk and keeps its own position. No two merged rows
+    are about one contact, so no chunk waits for another. Raises Unavailable if the rows of a partition were lost.
     """
     position = job.activity.position
-    if "rows" in position and (not _left(position) or await rows_are_there(job)):
+    if "rows" in position and (not _unmerged(position) or await rows_are_there(job)):
         return await _merge(job)
-    if job.strand is not None:
-        message = "the rows of the import were lost"
-        raise Unavailable(message)
+    if job.partition is not None:
+        raise Unavailable("the rows of the import were lost")
     return await read_rows(job)
 
 
-def strands(activity: Activity) -> list[int]:
-    """The strands of an import that have rows left to merge, once its first chunk has told what to expect of them."""
-    return _left(activity.position) if "expect_new0" in activity.position else []
+def partitions_left(activity: Activity) -> list[int]:
+    """Return the partitions that have rows left to merge, none before the first chunk has been merged.
+
+    That chunk runs alone: it shows whether to expect new contacts or known ones.
+    """
+    return _unmerged(activity.position) if "expect_new0" in activity.position else []
 
 
-def _left(position: Mapping[str, int]) -> list[int]:
-    return [n for n in range(STRANDS) if position.get(f"next{n}", math.inf) <= position["rows"]]
+def _unmerged(position: Mapping[str, int]) -> list[int]:
+    return [n for n in range(PARTITIONS) if position.get(f"next{n}", math.inf) <= position["rows"]]
 
 
 async def rows_are_there(job: Job) -> bool:
-    """Whether the unlogged rows survived: a crash of PostgreSQL empties their table."""
+    """Return False if PostgreSQL has crashed since the rows were read: their table is unlogged, and a crash empties it."""
     activity = job.activity
     return await job.tx.value(
         "select exists (select from import_row where account_id = $1 and activity_id = $2 and row_number = $3)",
@@ -77,7 +90,7 @@ async def rows_are_there(job: Job) -> bool:
 
 
 async def read_rows(job: Job) -> Progress:
-    """Read the upload into import_row: every row, the valid and the rejected."""
+    """Copy every row of the upload into import_row, valid or rejected."""
     tx, activity = job.tx, job.activity
     account_id, activity_id = activity.account_id, activity.activity_id
     request = msgspec.convert(activity.request, ImportRequest)
@@ -97,22 +110,21 @@ async def read_rows(job: Job) -> Progress:
     pieces = upload.read(job.db, account_id, activity_id)
     await tx.copy_in("import_row", COLUMNS, reading.copy_lines(pieces))
     if reading.rows == 0:
-        message = "the file has no rows"
-        raise ActivityFailed(message)
+        raise ActivityFailed("the file has no rows")
     await tx.execute("analyze import_row (account_id, activity_id, row_number)")
     for supersede in _SUPERSEDE if reading.has_numbers else _SUPERSEDE[:1]:
         await tx.execute(supersede, account_id, activity_id)
     position: dict[str, object] = {
         "rows": reading.rows,
-        "fields": [str(one) for one in reading.custom_field_ids],
+        "fields": [str(field_id) for field_id in reading.custom_field_ids],
         "opt_outs": reading.has_opt_outs,
     }
-    if "rows" in activity.position:  # read again after a crash: what was counted stays counted
+    if "rows" in activity.position:  # read again after a crash: the counts are there already
         return Progress(position, done=False)
-    # By their numbers, rows of different chunks may be about one contact: then one strand takes all.
-    position |= {f"next{n}": 1 + n * CHUNK for n in range(1 if reading.has_numbers else STRANDS)}
-    position["chunk"] = CHUNK  # stays as it is for this import, whoever goes on with it
-    counts = {"items_total_count": reading.rows + reading.header_rows}
+    # Two rows with SMS numbers may be about one contact and stand in different chunks: use one partition.
+    position |= {f"next{n}": 1 + n * CHUNK for n in range(1 if reading.has_numbers else PARTITIONS)}
+    position["chunk"] = CHUNK  # a later version that resumes this import must take the same chunks
+    counts = {ITEMS: reading.rows + reading.header_rows}
     return Progress(
         position, done=False, percent_done=5, counts=counts, errors=reading.remarks + reading.errors
     )
@@ -140,9 +152,11 @@ _SUPERSEDE: tuple[LiteralString, LiteralString] = (
         and r.row_number < last.at >> 31 and r.problem is null
     """,
 )
-"""Of the rows with one address the last counts; so it does of the rows with one number and no address. Rows with
-different addresses are about different people, whatever their numbers are. Where the last row is and its line are
-put into one number, of which the greatest is found faster than an array is sorted for every address."""
+"""Mark rows as superseded: the last row with an address counts, and of rows without an address the last with a number.
+
+Rows with different addresses are about different people, even if they share a number. `at` packs the row number and
+the line number of the last row into one integer: max() over integers is faster than sorting an array for every address.
+"""
 
 
 async def _merge(job: Job) -> Progress:
@@ -151,12 +165,12 @@ async def _merge(job: Job) -> Progress:
     position = activity.position
     rows: int = position["rows"]
     created = activity.counts.get("created", 0)
-    left = _left(position)
-    if not left:
+    unmerged = _unmerged(position)
+    if not unmerged:
         await analyze(tx, before=created, created=created, done=True)
         return Progress({}, done=True)
-    n = left[0] if job.strand is None else job.strand
-    first: int = position[f"next{n}"]
+    partition = unmerged[0] if job.partition is None else job.partition
+    first: int = position[f"next{partition}"]
     last = min(first + position["chunk"] - 1, rows)
     live = await lists.lock_live(tx, activity.account_id, request.list_ids)
     gone = await fields_gone(job)
@@ -169,57 +183,62 @@ async def _merge(job: Job) -> Progress:
         gone=gone,
         act=job.act,
         installation=job.installation,
-        expect_new=position.get(f"expect_new{n}", position.get("expect_new0", False)),
+        expect_new=position.get(f"expect_new{partition}", position.get("expect_new0", False)),
         opt_outs=position["opt_outs"],
     )
     counts = counted(merged)
-    places = {one: position[f"next{one}"] for one in range(STRANDS) if f"next{one}" in position}
-    step = position["chunk"] * len(places)
+    starts = {n: position[f"next{n}"] for n in range(PARTITIONS) if f"next{n}" in position}
+    step = position["chunk"] * len(starts)
     following = first + step
-    waiting = sum(max(0, rows + step - place) // step for place in (places | {n: following}).values())
-    done = left == [n] and job.strand is None and following > rows
+    chunks_left = sum(
+        max(0, rows + step - start) // step for start in (starts | {partition: following}).values()
+    )
+    done = unmerged == [partition] and job.partition is None and following > rows
     await analyze(tx, before=created, created=created + counts["created"], done=done)
     errors = [*no_longer("list", set(request.list_ids) - live), *no_longer("custom field", gone)]
     return Progress(
         {
-            f"next{n}": following,
-            f"expect_new{n}": merged.outcomes.get("created", 0) == sum(merged.outcomes.values()),
+            f"next{partition}": following,
+            f"expect_new{partition}": merged.outcomes.get("created", 0) == sum(merged.outcomes.values()),
         },
         done=done,
-        percent_done=100 - 95 * waiting // math.ceil(rows / position["chunk"]),
+        percent_done=100 - 95 * chunks_left // math.ceil(rows / position["chunk"]),
         counts=counts,
         errors=[*errors, *merged.errors][:MAX_ERRORS],
     )
 
 
 async def fields_gone(job: Job) -> list[UUID]:
-    """The custom fields of the file that exist no more. No field changes during this chunk."""
-    ids = [UUID(one) for one in job.activity.position["fields"]]
+    """Return the custom fields of the file that were deleted since; no other is deleted during this chunk."""
+    ids = [UUID(field_id) for field_id in job.activity.position["fields"]]
     existing = await custom_fields.keep(job.tx, job.activity.account_id, ids)
-    return [one for one in ids if one not in existing]
+    return [field_id for field_id in ids if field_id not in existing]
 
 
-def no_longer(what: str, ids: Iterable[UUID]) -> list[str]:
-    """What an activity says of lists or fields that were deleted while it waited or ran."""
-    return [f"{one}: no such {what} any more" for one in sorted(ids)]
+def no_longer(noun: str, ids: Iterable[UUID]) -> list[str]:
+    """Return the errors of lists or fields that were deleted while the activity waited or ran."""
+    return [f"{gone_id}: no such {noun} any more" for gone_id in sorted(ids)]
 
 
 def counted(merged: Merged) -> Counter[str]:
-    """How many rows of a chunk had which outcome, with the contract's counters beside them."""
-    outcomes = merged.outcomes
-    refused = outcomes.get("rejected", 0)
-    counts = Counter(outcomes)
-    counts["person_count"] = sum(outcomes.values()) - refused
-    counts["error_count"] = refused
-    counts["cannot_add_to_list_count"] = outcomes.get("held_back", 0)
-    counts.update(merged.decided)
+    """Return how many rows of a chunk had each outcome, and the counters of `activity.counts` that follow from them."""
+    outcomes, decided = merged.outcomes, merged.decided
+    rejected = outcomes.get("rejected", 0)
+    counts = Counter[str]()
+    counts.update(outcomes)
+    counts[ROWS_TAKEN] = sum(outcomes.values()) - rejected
+    counts[ROWS_NOT_LISTED] = outcomes.get("held_back", 0)
+    counts[ROWS_WRONG] = rejected + decided.rejected - decided.correctable
+    counts[ROWS_CORRECTABLE] = decided.correctable
+    counts.update(rejected=decided.rejected, unchanged=decided.superseded)
     return counts
 
 
 async def analyze(tx: Transaction, *, before: int, created: int, done: bool) -> None:
-    """Let the planner know of many new rows now: until autovacuum comes by, it would plan as if for a few.
+    """Run ANALYZE once the import has created ANALYZE_CONTACTS contacts, and again at the end.
 
-    Once there are some, of which there were `before` when this chunk began, and again at the end.
+    `before` is how many it had created before this chunk. Autovacuum would run it later, and until then the planner
+    plans for the few rows it knows.
     """
-    if before < ANALYZED <= created or (done and created >= ANALYZED):
+    if before < ANALYZE_CONTACTS <= created or (done and created >= ANALYZE_CONTACTS):
         await tx.execute("analyze contact (account_id, contact_id, deleted_at, permission), list_membership")

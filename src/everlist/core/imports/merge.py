@@ -1,25 +1,25 @@
-"""Merge a chunk of an import's rows into the contacts, and say what became of each. V3 contract 6.3.
+"""Merge a chunk of an import's rows into the contacts, and store the outcome of each. V3 contract 6.3.
 
-An existing contact changes only in what its row holds; its permission never changes. A deleted one comes
-back. One that unsubscribed is updated but put on no list and not brought back: its row is held back, and so
-is a row that brings a suppressed address or number, which writes nothing. Nor does a row that changes nothing.
+A row changes only what it holds a value for, and never a permission. It revives a deleted contact. If the contact has
+unsubscribed, the row is held back: the contact is updated, but added to no list and not revived. A row with a
+suppressed address or number is held back too, and writes nothing. Nor does a row that changes nothing.
 
-Where the file says that a person has unsubscribed, as an export does, the row is held back too. An address that no
-contact has is remembered as that of one who unsubscribed, so that the next file cannot bring it as a new one.
+If the file says that a person has unsubscribed, as an export does, the row is held back as well. If no contact has the
+address, it is suppressed as unsubscribed, so that the next file cannot add it as new.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, LiteralString, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from everlist.core.activities import OUTCOMES, Outcome
 from everlist.core.consent import suppression
 from everlist.core.contacts.chain import CONSEQUENCES
-from everlist.core.contacts.columns import PLAIN
 from everlist.core.contacts.select import lock
 from everlist.core.ids import NO_ID
-from everlist.core.imports.subresources import ADDRESSES, HAS_ADDRESSES, HAS_PHONES, PHONES
+from everlist.core.imports.statement import CHANGED, COMPARE, FOLLOWED, INCOMING, REPORTED
 from everlist.db import RetryTransaction
 
 if TYPE_CHECKING:
@@ -29,351 +29,6 @@ if TYPE_CHECKING:
     from everlist.core.act import Act
     from everlist.core.installation import Installation
     from everlist.db import Transaction
-
-OUTCOMES = {"c": "created", "u": "updated", "n": "unchanged", "h": "held_back", "r": "rejected"}
-
-# The contact that a row is about: the one with its address, or for a row without an address with its number.
-# `(select $1)` is not looked into when the statement is planned. Where $1 is, and the account is newer than the
-# statistics, it is taken for empty, and all its contacts are read for each row, by any index of account_id.
-_CONTACT: LiteralString = """lateral (
-        select e.* from contact e where e.account_id = (select $1::uuid) and e.email_key = r.email_key
-        union all
-        select s.* from contact s
-        where r.email_key is null and s.account_id = (select $1::uuid) and s.sms_number = r.sms_number
-    ) c"""
-
-
-def _differs(gone: LiteralString) -> LiteralString:
-    """Whether the row has another value than the contact; `gone` are the fields that exist no more."""
-    return (
-        """(
-            r.first_name <> coalesce(c.first_name, '') or r.last_name <> coalesce(c.last_name, '')
-            or r.job_title <> coalesce(c.job_title, '') or r.company_name <> coalesce(c.company_name, '')
-            or r.birthday_month <> coalesce(c.birthday_month, 0) or r.birthday_day <> coalesce(c.birthday_day, 0)
-            or r.anniversary <> coalesce(c.anniversary, '-infinity')
-            or c.custom_fields || (r.custom_fields - """
-        + gone
-        + """) <> c.custom_fields
-            or (r.email is not null and c.email is null)
-        ) is true"""
-    )
-
-
-def _noted(
-    merged: LiteralString, activity: LiteralString, first: LiteralString, last: LiteralString
-) -> LiteralString:
-    """Store the outcomes of a chunk's rows: `merged` selects those that were merged, the others are decided."""
-    return (
-        """
-    insert into import_outcome (account_id, activity_id, first_row, outcomes, line_numbers, contact_ids)
-    select $1, """
-        + activity
-        + ", "
-        + first
-        + """, string_agg(outcome, '' order by row_number),
-        array_agg(line_number order by row_number), array_agg(contact_id order by row_number)
-    from (
-        """
-        + merged
-        + """
-        union all
-        select row_number, line_number, case when problem is not null then 'r' else 'n' end, null
-        from import_row
-        where account_id = $1 and activity_id = """
-        + activity
-        + " and row_number between "
-        + first
-        + " and "
-        + last
-        + """
-            and (superseded_by is not null or problem is not null)
-    ) outcomes
-    having count(*) > 0"""
-    )
-
-
-_COMPARE: LiteralString = (
-    """
-with compared as materialized (
-    select r.row_number, r.line_number, r.email_key is null as by_number, c.contact_id,
-        c.deleted_at is null and coalesce(c.permission, c.sms_permission) is distinct from 'unsubscribed'
-        and not r.opted_out and not """
-    + _differs("$6::text[]")
-    + """
-        and (r.sms_number is null or c.sms_number = r.sms_number)
-        and (r.phone_numbers is null or """
-    + HAS_PHONES
-    + """)
-        and (r.street_addresses is null or """
-    + HAS_ADDRESSES
-    + """)
-        and (
-            select count(*) from list_membership m
-            where m.account_id = (select $1::uuid) and m.contact_id = c.contact_id and m.list_id = any($3::uuid[])
-        ) = cardinality($3::uuid[]) as same
-    from import_row r
-    left join """
-    + _CONTACT
-    + """ on true
-    where r.account_id = $1 and r.activity_id = $2 and r.row_number between $4 and $5
-        and r.superseded_by is null and r.problem is null
-),
-verdict as materialized (
-    select count(*) filter (where same is not true) = 0 as all_unchanged, count(*) as number from compared
-),
-noted as ("""
-    + _noted("select row_number, line_number, 'n' as outcome, contact_id from compared", "$2", "$4", "$5")
-    + """ and (select all_unchanged from verdict)
-)
-select
-    coalesce(array_agg(row_number) filter (where same), '{}') as rows,
-    coalesce(array_agg(line_number) filter (where same), '{}') as lines,
-    coalesce(array_agg(contact_id) filter (where same), '{}') as unchanged,
-    coalesce(array_agg(contact_id) filter (where same is not true and contact_id is not null), '{}') as others,
-    (select number from verdict where all_unchanged) as all_unchanged,
-    bool_or(by_number and contact_id is not null) as by_number
-from compared where not (select all_unchanged from verdict)
-"""
-)
-
-# $4: list ids, $9: first row, $10: last row, $11: suppressed address keys, $12: rows that change nothing, $13:
-# their lines, $14: their contacts, $15: the contacts that are locked, $16: those
-# of $11 whose persons were erased, $17: custom fields that exist no more, $18: the times of what is new
-_INCOMING: LiteralString = (
-    """
-with matched as materialized (  -- each row that counts, beside the contact that it is about
-    select r.row_number, r.line_number, r.contact_id as new_id, r.email as new_email, r.email_key as new_email_key,
-        r.sms_number as new_sms_number, r.sms_channel as new_sms_channel, r.opted_out,
-        c.contact_id, c.created_at, c.deleted_at, c.create_source, c.update_source,
-        c.email, c.email_key, c.email_created_at, c.email_updated_at, c.permission, c.opt_in_source, c.opt_in_at,
-        c.opt_out_source, c.opt_out_at, c.opt_out_reason, c.confirmed_at, c.sms_number, c.sms_permission, c.sms_channel,
-        coalesce(r.first_name, c.first_name) as first_name,
-        coalesce(r.last_name, c.last_name) as last_name,
-        coalesce(r.job_title, c.job_title) as job_title,
-        coalesce(r.company_name, c.company_name) as company_name,
-        coalesce(r.birthday_month, c.birthday_month) as birthday_month,
-        coalesce(r.birthday_day, c.birthday_day) as birthday_day,
-        coalesce(r.anniversary, c.anniversary) as anniversary,
-        case
-            when c.contact_id is null then coalesce(r.custom_fields - $17::text[], '{}')
-            else coalesce(c.custom_fields || (r.custom_fields - $17::text[]), c.custom_fields)
-        end as custom_fields,
-        coalesce("""
-    + PHONES
-    + """, '[]') as phone_numbers,
-        coalesce("""
-    + ADDRESSES
-    + """, '[]') as street_addresses,
-        coalesce(c.notes, '[]') as notes,
-        c.contact_id is not null and """
-    + _differs("$17::text[]")
-    + """ as differs,
-        coalesce(l.on_these, 0) as on_these, coalesce(l.on_lists, 0) as on_lists,
-        c.phone_numbers as phones_before, c.street_addresses as addresses_before,
-        c.deleted_list_ids,
-        r.sms_number is not null and exists (
-            select from contact other where other.account_id = (select $1::uuid) and other.sms_number = r.sms_number
-            and other.contact_id is distinct from c.contact_id) as number_taken,
-        r.sms_number is not null and c.sms_number is not null and c.sms_number <> r.sms_number as number_differs,
-        coalesce((c.contact_id is null and r.email_key = any($11::text[]))
-            or (c.sms_number is null and r.sms_number = any($11::text[])), false) as suppressed
-    from import_row r
-    left join """
-    + _CONTACT
-    + """ on true
-    left join lateral (
-        select count(*) as on_lists, count(*) filter (where m.list_id = any($4::uuid[])) as on_these
-        from list_membership m where m.account_id = (select $1::uuid) and m.contact_id = c.contact_id
-    ) l on c.contact_id is not null
-    where r.account_id = $1 and r.activity_id = $8 and r.row_number between $9 and $10
-        and r.superseded_by is null and r.problem is null
-        and r.row_number not in (select unnest($12::integer[]))
-),
-judged as (
-    select matched.*,
-        case  -- what a row has too much of by itself was refused when it was read
-            when contact_id is not null and jsonb_array_length(phone_numbers) > 3 then 'more than 3 phone numbers'
-            when contact_id is not null and jsonb_array_length(street_addresses) > 3 then 'more than 3 street addresses'
-            when contact_id is not null and (select count(*) from jsonb_object_keys(custom_fields)) > 25
-                then 'more than 25 custom fields'
-            when on_lists - on_these + cardinality($4::uuid[]) > 50 and permission is distinct from 'unsubscribed'
-                and not suppressed then 'on more than 50 lists'
-        end as refused,
-        coalesce(coalesce(permission, case when new_email is null then sms_permission end) = 'unsubscribed', false)
-            or suppressed or opted_out as held,
-        differs or phone_numbers is distinct from phones_before or street_addresses is distinct from addresses_before
-            as new_values
-    from matched
-),
-claimed as (  -- a number goes to one contact: who has it, or else the first row that may get it, one with an address first
-    select judged.*,
-        case when may_get then first_value(line_number) over claims end as given_to_line,
-        may_get and row_number() over claims > 1 as number_gone
-    from (
-        select judged.*, new_sms_number is not null and sms_number is null and not number_taken
-            and refused is null and not suppressed as may_get
-        from judged
-    ) judged
-    window claims as (partition by new_sms_number, may_get order by new_email_key is null, row_number)
-),
-followed as (
-    select claimed.*,
-        case
-            when number_taken or (number_gone and new_email_key is not null)
-                then 'the SMS number belongs to another contact'
-            when number_differs then 'the contact has another SMS number'
-        end as number_problem,
-        coalesce(case when number_gone and new_email_key is null then given_to_line end, """
-)
-
-_FOLLOWED: LiteralString = """
-        lead(line_number) over (
-            partition by coalesce(contact_id, new_id), refused is null order by row_number)"""
-"""One row may name a contact by its address and another by its number: the last counts."""
-
-_PAIRS: LiteralString = ", ".join(
-    "'"
-    + name
-    + "', case when c."
-    + name
-    + " is distinct from incoming."
-    + name
-    + " then jsonb_build_array(c."
-    + name
-    + ", incoming."
-    + name
-    + ") end"
-    for name, _ in PLAIN
-)
-"""What each of these columns was and becomes, where that differs, as undo needs it."""
-
-_CHANGED: LiteralString = (
-    """) as superseded_by
-    from claimed
-),
-incoming as materialized (
-    select followed.*,
-        case
-            when refused is not null then 'r'
-            when superseded_by is not null then 'n'
-            when held then 'h'
-            when contact_id is null then 'c'
-            when new_values or given_number is not null or deleted_at is not null
-                or on_these < cardinality($4::uuid[]) then 'u'
-            else 'n'
-        end as outcome
-    from (
-        select followed.*,
-            case when number_problem is null and sms_number is null then new_sms_number end as given_number,
-            case when number_problem is null and sms_number is null then new_sms_channel end as given_channel
-        from followed
-    ) followed
-),
-strangers as materialized (  -- contacts that are not locked: then nothing is written
-    select contact_id from incoming
-    where contact_id is not null and contact_id not in (select unnest($15::uuid[])) limit 1
-),
-changed as materialized (
-    select
-        coalesce(contact_id, new_id) as contact_id, coalesce(created_at, $2::timestamptz) as created_at,
-        $2::timestamptz as updated_at,
-        case when outcome = 'h' then deleted_at end as deleted_at,
-        case when outcome = 'h' then deleted_list_ids end as deleted_list_ids,
-        coalesce(create_source, 'Account') as create_source,
-        case when contact_id is not null then 'Account' end as update_source,
-        first_name, last_name, job_title, company_name, birthday_month, birthday_day, anniversary,
-        coalesce(email, new_email) as email, coalesce(email_key, new_email_key) as email_key,
-        case when coalesce(email, new_email) is not null then coalesce(email_created_at, $2) end as email_created_at,
-        case when coalesce(email, new_email) is not null then coalesce(email_updated_at, $2) end as email_updated_at,
-        case when coalesce(email, new_email) is not null then coalesce(permission, 'implicit') end as permission,
-        case when coalesce(email, new_email) is not null then coalesce(opt_in_source, 'Account') end as opt_in_source,
-        case when permission is not null then opt_in_at when new_email is not null then $2 end as opt_in_at,
-        opt_out_source, opt_out_at, opt_out_reason, confirmed_at,
-        coalesce(sms_number, given_number) as sms_number,
-        coalesce(sms_permission, given_channel #>> '{sms_channel_consents,0,sms_consent_permission}') as sms_permission,
-        coalesce(sms_channel, given_channel) as sms_channel,
-        custom_fields, phone_numbers, street_addresses, notes,
-        case when outcome = 'h' then '{}'::uuid[] else $4::uuid[] end as lists_added, '{}'::uuid[] as lists_removed,
-        '{}'::uuid[] as tags_added, '{}'::uuid[] as tags_removed,
-        'Account' as source,
-        case when given_channel is not null then jsonb_build_object(
-            'sms_channel_id', given_channel ->> 'sms_channel_id', 'sms_channel_history_id', gen_random_uuid(),
-            'consent_type', 'promotional_sms', 'consent_medium_type', 'FI', 'source_sms_number', given_number)
-        end as sms_details,
-        row_number,
-        case when contact_id is not null then (
-            select jsonb_strip_nulls(jsonb_build_object('columns', jsonb_build_object("""
-    + _PAIRS
-    + """,
-                'address', case when c.email is null and new_email is not null then jsonb_build_array('{}'::jsonb,
-                    jsonb_build_object('email', new_email, 'email_key', new_email_key, 'email_created_at', $2,
-                        'email_updated_at', $2, 'permission', 'implicit', 'opt_in_source', 'Account', 'opt_in_at', $2))
-                end,
-                'sms', case when given_number is not null then jsonb_build_array('{}'::jsonb,
-                    jsonb_build_object('sms_number', given_number, 'sms_channel', given_channel, 'sms_permission',
-                        given_channel #>> '{sms_channel_consents,0,sms_consent_permission}'))
-                end,
-                'deletion', case when c.deleted_at is not null and outcome = 'u' then jsonb_build_array(
-                    jsonb_build_object('deleted_at', c.deleted_at, 'deleted_list_ids', c.deleted_list_ids), '{}'::jsonb)
-                end),
-                'fields', (
-                    select jsonb_object_agg(key, jsonb_build_array(c.custom_fields -> key, value))
-                    from jsonb_each(incoming.custom_fields) where c.custom_fields -> key is distinct from value),
-                'joined', case when outcome = 'u' then nullif(array(
-                    select unnest($4::uuid[]) except select m.list_id from list_membership m
-                    where m.account_id = $1 and m.contact_id = c.contact_id), '{}') end))
-            from contact c where c.account_id = $1 and c.contact_id = incoming.contact_id)
-        end as image
-    from incoming
-    where (outcome in ('c', 'u') or (outcome = 'h' and (new_values or given_number is not null) and not suppressed))
-        and not exists (select from strangers)
-),"""
-)
-
-
-_REPORTED: LiteralString = (
-    """,
-reported as (
-    insert into import_report (account_id, activity_id, row_number, reason, email, keys)
-    select $1, $8, row_number,
-        case
-            when refused is not null then refused
-            when superseded_by is not null then 'superseded by line ' || superseded_by
-            when outcome <> 'h' then number_problem
-            when not k.known then 'the address is suppressed: its person was erased'
-            when suppressed then 'the address is suppressed: its person unsubscribed'
-            when permission is distinct from 'unsubscribed' and opted_out
-                then 'the file says that the contact has unsubscribed'
-            else 'the contact has unsubscribed' end,
-        case when k.known then coalesce(new_email, new_sms_number) end,
-        case when k.known then k.keys else '{}' end
-    from incoming cross join lateral (
-        select keys, not keys && $16::text[] as known
-        from (select array_remove(array[new_email_key, new_sms_number], null) as keys) k offset 0
-    ) k
-    where (outcome in ('r', 'h') or superseded_by is not null or number_problem is not null)
-        and not exists (select from strangers)
-),
-noted as ("""
-    + _noted(
-        """select row_number, line_number, outcome,
-            case when outcome <> 'r' then coalesce(contact_id, case outcome when 'c' then new_id end) end as contact_id
-        from incoming
-        union all
-        select row_number, line_number, 'n', contact_id
-        from unnest($12::integer[], $13::integer[], $14::uuid[]) unchanged (row_number, line_number, contact_id)""",
-        "$8",
-        "$9",
-        "$10",
-    )
-    + """ and not exists (select from strangers)
-)
-select outcome, count(*) as number, exists (select from strangers) as strange,
-    (select array_agg('Line ' || line_number || ': ' || coalesce(refused, number_problem) order by row_number)
-        from incoming where coalesce(refused, number_problem) is not null) as errors
-from incoming group by outcome
-"""
-)
 
 
 async def merge(
@@ -389,14 +44,14 @@ async def merge(
     expect_new: bool = False,
     opt_outs: bool = False,
 ) -> Merged:
-    """Merge the rows `first` to `last` of the activity of `act`, without values of the custom fields `gone`.
+    """Merge the rows `first` to `last` of the activity of `act`, without values of the deleted custom fields `gone`.
 
-    With `expect_new` it is tried first as if no row had a contact yet, which saves looking for them. `opt_outs` says
-    that of some persons of the file it is said there that they have unsubscribed.
-    Raises RetryTransaction where a person was erased, or an opt-out remembered, in the middle.
+    `expect_new` tries first without looking for contacts, as if every row were new; if a row has a contact, nothing is
+    written and it starts over. `opt_outs` is True if the file says of any person that they have unsubscribed.
+    Raises RetryTransaction if a person was erased or an opt-out remembered meanwhile.
     """
     ids = list(list_ids)
-    no_fields = [str(one) for one in gone]
+    gone_fields = [str(field_id) for field_id in gone]
     now = act.now.replace(microsecond=0)
     times = msgspec.json.encode({"created_at": now, "updated_at": now}).decode()
     if opt_outs:
@@ -405,21 +60,17 @@ async def merge(
         found = (
             _NOBODY
             if expect_new
-            else await _find(tx, account_id, ids, no_fields, first=first, last=last, act=act)
+            else await _find(tx, account_id, ids, gone_fields, first=first, last=last, act=act)
         )
         expect_new = False
         if found.all_unchanged is not None:
             decided = await _decided(tx, account_id, first, last, act=act, installation=installation)
-            return Merged({"unchanged": found.all_unchanged}, decided, [])
+            return Merged(outcomes={"unchanged": found.all_unchanged}, decided=decided, errors=[])
         suppressed, erased = await _suppressed(
             tx, account_id, first, last, act=act, installation=installation
         )
         merged = await tx.rows(
-            _INCOMING
-            + (_FOLLOWED if found.by_number else "null::integer")
-            + _CHANGED
-            + CONSEQUENCES
-            + _REPORTED,
+            INCOMING + (FOLLOWED if found.by_number else "null::integer") + CHANGED + CONSEQUENCES + REPORTED,
             account_id,
             act.now,
             NO_ID,
@@ -436,14 +87,15 @@ async def merge(
             found.unchanged,
             found.locked,
             erased,
-            no_fields,
+            gone_fields,
             times,
         )
-        if any(row["strange"] for row in merged):
+        if any(row["has_unlocked"] for row in merged):
             continue
-        outcomes = {OUTCOMES[row["outcome"]]: row["number"] for row in merged}
+        outcomes: dict[Outcome, int] = {OUTCOMES[row["outcome"]]: row["number"] for row in merged}
         if outcomes.keys() & {"created", "updated"}:
-            # Who has an address or number is locked, or nobody has it: then its person may just have been erased.
+            # We hold the lock on every matching contact. An unmatched address may have been erased meanwhile, so
+            # check suppression again.
             now_suppressed, _ = await _suppressed(
                 tx, account_id, first, last, act=act, installation=installation
             )
@@ -451,36 +103,48 @@ async def merge(
                 raise RetryTransaction
         outcomes["unchanged"] = outcomes.get("unchanged", 0) + len(found.rows)
         decided = await _decided(tx, account_id, first, last, act=act, installation=installation)
-        return Merged(outcomes, decided, (merged[0]["errors"] or []) if merged else [])
+        errors: list[str] = (merged[0]["errors"] or []) if merged else []
+        return Merged(outcomes=outcomes, decided=decided, errors=errors)
 
 
 class Merged(NamedTuple):
     """What became of the rows of a chunk."""
 
-    outcomes: dict[str, int]
-    """How many of those that were merged had which outcome."""
-    decided: dict[str, int]
-    """Counters of the others: rejected when they were read, or superseded."""
+    outcomes: dict[Outcome, int]
+    """How many merged rows had each outcome."""
+    decided: Decided
+    """The rows that no merge decides."""
     errors: list[str]
-    """What was refused, of a row or of its number."""
+    """Rows that were rejected, and numbers that were not taken."""
+
+
+class Decided(NamedTuple):
+    """How many rows were decided before the merge."""
+
+    rejected: int
+    correctable: int
+    """Of those that were rejected, how many the account can correct in the file."""
+    superseded: int
 
 
 class _Found(NamedTuple):
     """The contacts that a chunk's rows are about."""
 
     rows: list[int]
-    """The rows that change nothing, with their lines and contacts."""
+    """The rows that change nothing."""
     lines: list[int]
+    """Their line numbers, in the same order."""
     unchanged: list[UUID]
+    """Their contacts, in the same order."""
     locked: list[UUID]
     """The contacts of the other rows."""
     by_number: bool
-    """Whether a row says whom it is about by an SMS number alone: another may do so by an address."""
+    """True if a row names its contact by an SMS number alone: another may name the same one by its address."""
     all_unchanged: int | None = None
-    """How many rows there are where none changes anything: their outcomes are stored, and nothing is left to do."""
+    """How many rows there are if none changes anything; then their outcomes are stored already."""
 
 
-_NOBODY = _Found([], [], [], [], by_number=False)
+_NOBODY = _Found(rows=[], lines=[], unchanged=[], locked=[], by_number=False)
 
 
 async def _find(
@@ -493,18 +157,18 @@ async def _find(
     last: int,
     act: Act,
 ) -> _Found:
-    """Tell the rows that change nothing from the others, and lock the contacts of those."""
-    (row,) = await tx.rows(_COMPARE, account_id, act.activity_id, list_ids, first, last, gone)
+    """Find the rows that change nothing, and lock the contacts of the others."""
+    (row,) = await tx.rows(COMPARE, account_id, act.activity_id, list_ids, first, last, gone)
     found = _Found(
-        row["rows"],
-        row["lines"],
-        row["unchanged"],
-        row["others"],
+        rows=row["rows"],
+        lines=row["lines"],
+        unchanged=row["unchanged"],
+        locked=row["others"],
         by_number=bool(row["by_number"]),
         all_unchanged=row["all_unchanged"],
     )
     if found.by_number:  # two rows may be about one contact
-        found = _Found([], [], [], found.unchanged + found.locked, by_number=True)
+        found = _Found(rows=[], lines=[], unchanged=[], locked=found.unchanged + found.locked, by_number=True)
     await lock(tx, account_id, found.locked)
     return found
 
@@ -512,7 +176,7 @@ async def _find(
 async def _remember(
     tx: Transaction, account_id: UUID, first: int, last: int, *, act: Act, installation: Installation
 ) -> None:
-    """Remember those who have unsubscribed, as the file says, and are on no contact."""
+    """Suppress the addresses that the file calls unsubscribed and that no contact has."""
     rows = await tx.rows(
         "select r.email_key from import_row r where r.account_id = $1 and r.activity_id = $2"
         " and r.row_number between $3 and $4 and r.opted_out and r.superseded_by is null and r.problem is null"
@@ -532,7 +196,7 @@ async def _remember(
 async def _suppressed(
     tx: Transaction, account_id: UUID, first: int, last: int, *, act: Act, installation: Installation
 ) -> tuple[list[str], list[str]]:
-    """The addresses and numbers of these rows that are suppressed, and those of them whose persons were erased."""
+    """Return the suppressed addresses and numbers of these rows, and which of them belong to erased people."""
     if not await suppression.any_entry(tx, account_id):
         return [], []
     rows = await tx.rows(
@@ -555,9 +219,9 @@ async def _suppressed(
 
 async def _decided(
     tx: Transaction, account_id: UUID, first: int, last: int, *, act: Act, installation: Installation
-) -> dict[str, int]:
-    """Report and count the rows that no merge decides: rejected when they were read, and superseded by another."""
-    erased: list[str] = []  # what names a person who was erased must not be kept
+) -> Decided:
+    """Report and count the rows that no merge decides: rejected when they were read, or superseded by another."""
+    erased: list[str] = []  # the report must not name a person who was erased
     if await suppression.any_entry(tx, account_id):
         texts = await tx.rows(
             "select distinct k.key from import_row r"
@@ -589,9 +253,8 @@ async def _decided(
             from decided
         )
         select count(*) filter (where problem is not null) as rejected,
-            count(*) filter (where problem is not null and correctable) as correctable_count,
-            count(*) filter (where problem is not null and not correctable) as error_count,
-            count(*) filter (where superseded_by is not null) as unchanged
+            count(*) filter (where problem is not null and correctable) as correctable,
+            count(*) filter (where superseded_by is not null) as superseded
         from decided
         """,
         account_id,
@@ -600,4 +263,6 @@ async def _decided(
         last,
         erased,
     )
-    return dict(row) if row else {}
+    if row is None:
+        raise AssertionError
+    return Decided(rejected=row["rejected"], correctable=row["correctable"], superseded=row["superseded"])

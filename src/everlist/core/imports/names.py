@@ -1,4 +1,4 @@
-"""The names of the columns of an import, in each of their spellings. V3 contract 6.3 and 6.4, V2 contract 4.2."""
+"""The columns of an import, with all spellings of their titles. V3 contract 6.3 and 6.4, V2 contract 4.2."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CORE = (
     *("birthday_month", "birthday_day", "birthday", "anniversary"),
 )
 STATUSES = ("email_status", "email_permission_status")
-"""The columns in which an export says who has unsubscribed."""
+"""The columns in which an export shows that a contact has unsubscribed."""
 PHONES = {
     "phone": "other",
     "home_phone": "home",
@@ -83,11 +83,11 @@ _STANDARD = {_folded(spelling): column for spelling, column in _standard()}
 
 
 class ColumnNames:
-    """Knows the column that a name means: one of the API's, or `cf:` and the id of a custom field."""
+    """Finds the column that a title means: one of the API's, or `cf:` and the id of a custom field."""
 
     def __init__(self, fields: Iterable[CustomField]) -> None:
         self.fields: dict[str, CustomField] = {}
-        """The custom field of each of their columns."""
+        """The custom fields by their columns."""
         self._exact: dict[str, str] = {}
         self._folded: dict[str, str | None] = {}
         for field in fields:
@@ -97,10 +97,10 @@ class ColumnNames:
                 self._exact.setdefault(name.strip().casefold(), column)
                 other = self._folded.setdefault(_folded(name), column)
                 if other != column:
-                    self._folded[_folded(name)] = None  # two fields share it, so it means neither
+                    self._folded[_folded(name)] = None  # two fields have this title, so it means neither
 
     def column(self, name: str) -> str | None:
-        """The column of that name; None where there is none."""
+        """Return the column of that title, or None."""
         name = name.strip()
         folded = _folded(name)
         if folded in _STANDARD:
@@ -112,5 +112,5 @@ class ColumnNames:
 
     @property
     def all(self) -> list[str]:
-        """Every column there is."""
+        """Return all columns."""
         return list(dict.fromkeys((*_STANDARD.values(), *self.fields)))

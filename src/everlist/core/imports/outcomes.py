@@ -1,10 +1,10 @@
-"""What became of each row of an import."""
+"""Read the outcomes of an activity's rows."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from everlist.core.imports.merge import OUTCOMES
+from everlist.core.activities import OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -12,16 +12,14 @@ if TYPE_CHECKING:
 
     from everlist.db import Queries
 
-__all__ = ["OUTCOMES", "read"]
-
 Line = tuple[int, int, str, str, str, str]
-"""Row number, line number, outcome, contact id, what was reported of the address, reason; texts may be empty."""
+"""Row number, line number, outcome, contact id, address, reason; the last three may be empty."""
 
 
 async def read(
     db: Queries, account_id: UUID, activity_id: UUID, wanted: frozenset[str] | None
 ) -> AsyncIterator[list[Line]]:
-    """The rows merged so far, a chunk at a time, in the order of the file; those of the outcomes in `wanted`."""
+    """Yield the rows merged so far, a chunk at a time, in the order of the file; `wanted` selects outcomes, None all."""
     first = 0
     while True:
         chunk = await db.row(
@@ -42,11 +40,11 @@ async def read(
             first,
             first + len(chunk["outcomes"]) - 1,
         )
-        said = {row["row_number"]: (row["email"] or "", row["reason"]) for row in reports}
+        reported = {row["row_number"]: (row["email"] or "", row["reason"]) for row in reports}
         lines: list[Line] = []
         rows = zip(chunk["outcomes"], chunk["line_numbers"], chunk["contact_ids"], strict=True)
         for number, (letter, line, contact_id) in enumerate(rows, start=first):
             outcome = OUTCOMES[letter]
             if wanted is None or outcome in wanted:
-                lines.append((number, line, outcome, str(contact_id or ""), *said.get(number, ("", ""))))
+                lines.append((number, line, outcome, str(contact_id or ""), *reported.get(number, ("", ""))))
         yield lines

@@ -1,4 +1,4 @@
-"""From the bytes of an upload to lines of COPY, a piece at a time; the whole is never in memory."""
+"""Turn the bytes of an upload into lines of COPY, a piece at a time; the whole is never in memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from everlist.core.activities import MAX_ERRORS, Activity, ActivityFailed
 from everlist.core.contacts.identity import keys_in
 from everlist.core.imports.columns import Columns, Rejected, Staged, copy_text
 from everlist.core.imports.csvfile import CsvReader, NotCsv, whole_lines
-from everlist.errors import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -27,18 +26,20 @@ COLUMNS: tuple[LiteralString, ...] = (
     *("opted_out", "problem", "correctable", "keys"),
 )
 """The columns of import_row as they are copied."""
-_COPY_SIZE = 1 << 16  # characters; fits into a socket: the server reads these rows while the next are made
+_COPY_SIZE = (
+    1 << 16
+)  # characters; fits into the socket buffer, so PostgreSQL reads while we prepare the next lines
 _NULLS = "\t\\N" * 13 + "\tf"  # email_key to street_addresses, and opted_out
 _NO_CONTACT = "00000000-0000-0000-0000-000000000000"
 _MAX_NAMES_SHOWN = 50
 _MAX_NAME_SHOWN = 80
 VENDOR_ROWS = 40_000
-"""Lines of a file, its header included, that the vendor reads."""
+"""How many lines of a file the vendor reads, its header included."""
 VENDOR_BYTES = 4 * 1024 * 1024
 
 
 class Reading:
-    """Reads one upload; afterwards it tells how many rows there were and what is to be said of them."""
+    """Reads one upload, and collects its counts, remarks and errors."""
 
     def __init__(
         self,
@@ -59,24 +60,24 @@ class Reading:
         self.rows = 0
         self.header_rows = 0
         self.has_numbers = False
-        """Whether a row has an SMS number."""
+        """True if a row has an SMS number."""
         self.has_opt_outs = False
-        """Whether the file says of anybody that they have unsubscribed."""
+        """True if the file says of any person that they have unsubscribed."""
         self.custom_field_ids: Sequence[UUID] = ()
         """The custom fields that rows may have values of."""
         self.remarks: list[str] = []
-        """What is said of the file: columns that are ignored, a cut."""
+        """Remarks on the file: ignored columns, lines that were cut."""
         self.errors: list[str] = []
-        """What is said of single rows, up to MAX_ERRORS."""
+        """Errors of single rows, up to MAX_ERRORS."""
 
     async def copy_lines(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Lines for COPY into COLUMNS, some at a time. Raises ActivityFailed."""
+        """Yield lines for COPY into COLUMNS, many at a time. Raises ActivityFailed."""
         read = self._json_rows if self._is_json else self._csv_rows
         lines: list[str] = []
         size = 0
         async for staged in read(self._limited(pieces)):
-            for one in staged:
-                line = self._line(one)
+            for row in staged:
+                line = self._line(row)
                 lines.append(line)
                 size += len(line)
                 if size >= _COPY_SIZE:
@@ -87,7 +88,7 @@ class Reading:
             yield "".join(lines).encode()
 
     async def _limited(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The pieces up to the last whole line that the vendor reads, where its limits are wanted."""
+        """Yield the pieces; with vendor limits, only up to the last whole line that the vendor reads."""
         left = VENDOR_BYTES
         head = rest = b""
         async for piece in pieces:
@@ -129,18 +130,17 @@ class Reading:
     def _columns(self, header: Record) -> Columns:
         self.header_rows = 1
         if header.cells is None:
-            message = f"the first line cannot be read: {header.problem}"
-            raise ActivityFailed(message)
+            raise ActivityFailed(f"the first line cannot be read: {header.problem}")
         try:
             columns = Columns.of_header(header.cells, self._fields, sms_permission=self._sms_permission)
-        except Invalid as error:
+        except NotCsv as error:
             raise ActivityFailed(str(error)) from error
         self.custom_field_ids = columns.custom_field_ids
         self._remark_on(columns)
         return columns
 
     def _remark_on(self, columns: Columns) -> None:
-        """Name the columns that are ignored; an activity's errors are shown at every look at it."""
+        """Report the ignored columns, shortened: every answer that shows the activity repeats them."""
         names = [
             name if len(name) <= _MAX_NAME_SHOWN else name[:_MAX_NAME_SHOWN] + "…" for name in columns.ignored
         ]
@@ -156,7 +156,13 @@ class Reading:
                 return
             self.rows += 1
             if record.cells is None:
-                yield Rejected(self.rows, record.line_number, "", record.problem or "", correctable=False)
+                yield Rejected(
+                    row_number=self.rows,
+                    line_number=record.line_number,
+                    email="",
+                    reason=record.problem or "",
+                    correctable=False,
+                )
             else:
                 yield columns.stage(
                     record.cells, row_number=self.rows, line_number=record.line_number, now=self._now
@@ -168,7 +174,7 @@ class Reading:
             self.remarks.append(remark)
 
     async def _json_rows(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[Iterator[Staged | Rejected]]:
-        """Rows of an upload that holds one JSON object a line."""
+        """Yield the rows of an upload that holds one JSON object a line."""
         columns = Columns.of_json(self._fields, sms_permission=self._sms_permission)
         self.custom_field_ids = columns.custom_field_ids
         rest = b""
@@ -188,23 +194,25 @@ class Reading:
             try:
                 item = msgspec.json.decode(line, type=dict[str, object])
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                # The line is JSON in its form, but has a number too big for any, or a text that is not UTF-8.
+                # The line was checked to be JSON, but may have a number too big to decode, or a text that is not UTF-8.
                 why = "not valid UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-                yield Rejected(self.rows, self.rows, "", why, correctable=False)
+                yield Rejected(
+                    row_number=self.rows, line_number=self.rows, email="", reason=why, correctable=False
+                )
                 continue
             yield columns.stage_item(item, row_number=self.rows, line_number=self.rows, now=self._now)
 
-    def _line(self, one: Staged | Rejected) -> str:
-        if isinstance(one, Staged):
-            if one.sms_number is not None:
+    def _line(self, row: Staged | Rejected) -> str:
+        if isinstance(row, Staged):
+            if row.sms_number is not None:
                 self.has_numbers = True
-            if one.opted_out:
+            if row.opted_out:
                 self.has_opt_outs = True
-            return f"{self._prefix}{one.line}\t\\N\tf\t\\N\n"
+            return f"{self._prefix}{row.line}\t\\N\tf\t\\N\n"
         if len(self.errors) < MAX_ERRORS:
-            self.errors.append(f"Line {one.line_number}: {one.reason}")
-        keys = "{" + ",".join(f'"{key}"' for key in keys_in(one.email)) + "}"
+            self.errors.append(f"Line {row.line_number}: {row.reason}")
+        keys = "{" + ",".join(f'"{key}"' for key in keys_in(row.email)) + "}"
         return (
-            f"{self._prefix}{one.row_number}\t{one.line_number}\t{_NO_CONTACT}\t{copy_text(one.email)}{_NULLS}"
-            f"\t{copy_text(one.reason)}\t{'t' if one.correctable else 'f'}\t{copy_text(keys)}\n"
+            f"{self._prefix}{row.row_number}\t{row.line_number}\t{_NO_CONTACT}\t{copy_text(row.email)}{_NULLS}"
+            f"\t{copy_text(row.reason)}\t{'t' if row.correctable else 'f'}\t{copy_text(keys)}\n"
         )

@@ -1,8 +1,8 @@
-"""Make a list exactly what a file says, in one step. Design section 5.
+"""Replace the members of a list by those of a file, in one step.
 
-The file is read as an import's is. Then one transaction takes off whoever is not in it, and merges its rows: the
-list changes for all at once, and as it is emptied first, no more contacts are active in between than before or
-after. A preview is that same transaction, rolled back.
+The file is read as an import reads it. Then one transaction removes the contacts that are not in the file and merges
+its rows, so readers see the old list or the new. It removes before it adds: at no time are more contacts active than
+before or after. A preview is the same transaction, rolled back.
 """
 
 from __future__ import annotations
@@ -37,23 +37,22 @@ if TYPE_CHECKING:
     from everlist.core.installation import Installation
     from everlist.db import Database, Transaction
 
-KIND = "list_replace"
 UNLIST, DELETE = "unlist", "delete"
 LEAVERS = (UNLIST, DELETE)
 MAX_REPORTED = 1000
 
 
 class ReplaceRequest(ImportRequest, frozen=True):
-    """What a replacement was asked for; `list_ids` is the one list."""
+    """What a replacement was asked for; `list_ids` holds one list."""
 
     leavers: str = UNLIST
-    """What becomes of contacts on the list that the file does not have: a word of LEAVERS."""
+    """What happens to members that are not in the file: a word of LEAVERS."""
     max_removed_percent: float | None = None
-    """Refuse where more of the list would leave."""
+    """Refuse if more of the list would leave."""
 
 
-class Reported(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A row that was not simply taken."""
+class Reported(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A row that was held back or rejected."""
 
     line: int
     outcome: str
@@ -61,28 +60,28 @@ class Reported(msgspec.Struct, frozen=True, omit_defaults=True):
     email: str | None = None
 
 
-class Difference(msgspec.Struct, frozen=True):
-    """What a replacement does, or would do."""
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """What a replacement would change."""
 
     add: int
-    """Contacts that come onto the list."""
+    """Contacts to be added to the list."""
     keep: int
     """Contacts that stay on it."""
     update: int
-    """Of those, whose details change."""
+    """How many of those change in other values."""
     remove: int
     held_back: int
-    """Rows of people who unsubscribed: they stay as they are."""
+    """Rows of people who have unsubscribed: they are not added."""
     rejected: int
     peak_before: int
-    """The most contacts active at one time in this month."""
+    """The highest number of active contacts this month so far."""
     peak_after: int
     rows: tuple[Reported, ...] = ()
     """The first 1,000 rows that are held back or rejected, with their reasons."""
 
 
 async def list_replace(job: Job) -> Progress:
-    """Read the file; then make the list what it says."""
+    """Read the file in the first chunk, and replace the list in the second."""
     if "rows" not in job.activity.position or not await rows_are_there(job):
         return await read_rows(job)
 
@@ -94,6 +93,8 @@ async def list_replace(job: Job) -> Progress:
 
 
 class _Preview(Exception):
+    """Rolls the transaction of a preview back, and carries its result out."""
+
     def __init__(self, difference: Difference) -> None:
         super().__init__()
         self.difference = difference
@@ -108,11 +109,11 @@ async def preview(
     act: Act,
     installation: Installation,
 ) -> Difference:
-    """What replacing the list by the upload of `activity_id` would do. Nothing is changed. Raises ActivityFailed."""
+    """Return what replacing the list by the upload of `activity_id` would change. Raises ActivityFailed."""
     activity = Activity(
         account_id=account_id,
         activity_id=activity_id,
-        kind=KIND,
+        kind="list_replace",
         state=PROCESSING,
         request=msgspec.to_builtins(request),
         source_file_name=None,
@@ -129,46 +130,50 @@ async def preview(
         request_id=act.request_id,
         token_id=act.token_id,
     )
-
     act = msgspec.structs.replace(act, activity_id=activity_id)
 
     async def operation(tx: Transaction) -> None:
-        for setting in ("statement_timeout = 0", "work_mem = '64MB'", "plan_cache_mode = force_custom_plan"):
-            await tx.execute("set local " + setting)
+        # The worker's own connections have these settings; a preview runs in a web process.
+        await tx.execute("set local statement_timeout = 0")
+        await tx.execute("set local work_mem = '64MB'")
+        await tx.execute("set local plan_cache_mode = force_custom_plan")
         month = await usage.of_month(tx, account_id, None, now=act.now)
-        read = await read_rows(Job(tx, db, activity, act, installation))
+        job = Job(tx=tx, db=db, activity=activity, act=act, installation=installation)
+        read = await read_rows(job)
         ready = msgspec.structs.replace(activity, position=read.position, counts=read.counts)
-        counts, _ = await _switch(Job(tx, db, ready, act, installation), None)
+        counts, _ = await _switch(msgspec.structs.replace(job, activity=ready), None)
         after = await usage.of_month(tx, account_id, None, now=act.now)
         total = {name: read.counts.get(name, 0) + counts.get(name, 0) for name in read.counts | counts}
         reported: list[Reported] = []
         async for lines in outcomes.read(tx, account_id, activity_id, frozenset({"held_back", "rejected"})):
             reported += [
-                Reported(line, outcome, reason, email or None) for _, line, outcome, _, email, reason in lines
+                Reported(line=line, outcome=outcome, reason=reason, email=email or None)
+                for _, line, outcome, _, email, reason in lines
             ]
             if len(reported) >= MAX_REPORTED:
                 break
         raise _Preview(
             Difference(
-                total["added_count"],
-                total["kept_count"],
-                total["changed_count"],
-                total["removed_count"],
-                total.get("held_back", 0),
-                total.get("rejected", 0),
-                month.peak,
-                after.peak,
-                tuple(reported[:MAX_REPORTED]),
+                add=total["added_count"],
+                keep=total["kept_count"],
+                update=total["changed_count"],
+                remove=total["removed_count"],
+                held_back=total.get("held_back", 0),
+                rejected=total.get("rejected", 0),
+                peak_before=month.peak,
+                peak_after=after.peak,
+                rows=tuple(reported[:MAX_REPORTED]),
             )
         )
 
     try:
         await db.write(operation)
-    except _Preview as made:
-        return made.difference
+    except _Preview as done:
+        return done.difference
     raise AssertionError
 
 
+# $1 account, $2 activity, $3 list. The ids come as one byte string: a list may have a million members.
 _LEAVERS: LiteralString = """
 select coalesce(string_agg(uuid_send(m.contact_id), ''::bytea order by m.contact_id), ''::bytea)
 from list_membership m
@@ -191,31 +196,29 @@ where m.account_id = $1 and m.list_id = $3
 async def _switch(
     job: Job, show: Callable[[int], Awaitable[None]] | None
 ) -> tuple[dict[str, int], list[str]]:
-    """Take off who leaves, and merge the rows that were read; the counts of it all, and what was refused."""
+    """Remove the leavers and merge the rows that were read; return the counts and the errors."""
     tx, activity = job.tx, job.activity
     account_id = activity.account_id
     request = msgspec.convert(activity.request, ReplaceRequest)
     if not await lists.lock_live(tx, account_id, request.list_ids):
-        message = "the list has been deleted"
-        raise ActivityFailed(message)
+        raise ActivityFailed("the list has been deleted")
     (list_id,) = request.list_ids
     before = await _members(tx, account_id, list_id)
     leavers = await _leavers(job, list_id)
     most = request.max_removed_percent
     if most is not None and before and 100 * len(leavers) > most * before:
-        message = (
+        raise ActivityFailed(
             f"{len(leavers):,} of {before:,} contacts would leave the list, which is more than {most:g}%:"
             " nothing was changed"
         )
-        raise ActivityFailed(message)
     leave = DELETED if request.leavers == DELETE else Edit(leave=(list_id,))
     removed = 0
     for begin in range(0, len(leavers), CHUNK):
-        some = leavers[begin : begin + CHUNK]
-        await lock(tx, account_id, some)
-        some = await _still_on(tx, account_id, list_id, some)
-        removed += len(some)
-        await edit(tx, account_id, await read(tx, account_id, some), leave, job.act)
+        contact_ids = leavers[begin : begin + CHUNK]
+        await lock(tx, account_id, contact_ids)
+        contact_ids = await _still_on(tx, account_id, list_id, contact_ids)
+        removed += len(contact_ids)
+        await edit(tx, account_id, await read(tx, account_id, contact_ids), leave, job.act)
     rows: int = activity.position["rows"]
     gone = await fields_gone(job)
     counts: Counter[str] = Counter()
@@ -252,9 +255,9 @@ async def _switch(
 
 
 async def _leavers(job: Job, list_id: UUID) -> list[UUID]:
-    """Who is on the list and not in the file. A row that cannot be taken keeps its contact where it is.
+    """Return the members that are not in the file. A rejected row keeps its contact on the list.
 
-    Where nobody can tell whom such a row means, nobody leaves.
+    If a rejected row names no address, its contact cannot be known: then nobody leaves.
     """
     tx, activity = job.tx, job.activity
     nameless = await tx.value(
@@ -265,7 +268,7 @@ async def _leavers(job: Job, list_id: UUID) -> list[UUID]:
     )
     if nameless:
         return []
-    # The planner knows little of the rows just read; a loop over all of them for each member would never end.
+    # import_row has few statistics yet, so the planner may choose to loop over all rows for each member: hours.
     await tx.execute("set local enable_nestloop = off")
     packed: bytes = await tx.value(_LEAVERS, activity.account_id, activity.activity_id, list_id)
     await tx.execute("set local enable_nestloop = on")
@@ -275,7 +278,7 @@ async def _leavers(job: Job, list_id: UUID) -> list[UUID]:
 async def _still_on(
     tx: Transaction, account_id: UUID, list_id: UUID, contact_ids: Sequence[UUID]
 ) -> list[UUID]:
-    """Those whom nobody has taken off the list while we waited for their locks."""
+    """Return the contacts that nobody has removed from the list while we waited for their locks."""
     rows = await tx.rows(
         "select contact_id from list_membership where account_id = $1 and list_id = $2"
         " and contact_id = any($3::uuid[]) order by contact_id",

@@ -1,8 +1,8 @@
-"""How the phone numbers and street addresses of a row meet those of its contact: SQL over `import_row r`, `contact c`.
+"""Merge the phone numbers and street addresses of a row into those of its contact: SQL over `import_row r`, `contact c`.
 
-A row holds what the file says of each, and no more: its kind with its number, or with the parts of an address. What
-it is given beside, an id and its times, comes when it is merged. The rules are those of contacts.subresources. The
-common cases, nothing there yet and one that is the same, come first.
+A row holds only what the file says: a kind with a number, or with the parts of an address. Ids and times are added when
+it is merged. The rules are those of contacts.subresources. The common cases come first: the contact has none, or has
+one that is the same.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from typing import LiteralString, NamedTuple
 
 
 class _Kept(NamedTuple):
-    """A column of contacts that holds such things."""
+    """A column of contacts that holds phone numbers or street addresses."""
 
     column: LiteralString
     id: LiteralString
     at: LiteralString
-    """Before which last digit of their ids they begin; the other digits are those of the row's own id."""
+    """First hex digit used for derived ids, less one; the other digits are those of the row's own id."""
     new: LiteralString
-    """What a new one says beside its times, and a changed one."""
+    """Properties that a new entry gets besides its times, and that a changed entry gets."""
     changed: LiteralString
 
     @property
     def has(self) -> LiteralString:
-        """Whether the contact has what the row says."""
+        """Return the condition that the contact has all entries of the row."""
         return "c." + self.column + " @> r." + self.column
 
     def merged(self, times: LiteralString) -> LiteralString:
-        """What the contact has then; `times` are {created_at, updated_at} of what is new, as jsonb."""
+        """Return the merged value; `times` is {created_at, updated_at} of new entries, as jsonb."""
         return (
             "case when r."
             + self.column
@@ -63,13 +63,13 @@ class _Kept(NamedTuple):
             + self._made("i.item", "i.position", times)
             + """) order by e.position, i.position)
             from (
-                select item, kind, position, case when not said then
-                    row_number() over (partition by kind, said order by position) end as place
+                select item, kind, position, case when not repeated then
+                    row_number() over (partition by kind, repeated order by position) end as place
                 from (
                     select item, item ->> 'kind' as kind, position, exists (
                         select from jsonb_array_elements(r."""
             + self.column
-            + ") i where item @> i) as said from jsonb_array_elements(c."
+            + ") i where item @> i) as repeated from jsonb_array_elements(c."
             + self.column
             + """) with ordinality e(item, position)) e
             ) e

@@ -1,4 +1,4 @@
-"""What was uploaded for an import, kept in the database in pieces until a worker has read it."""
+"""Store an upload in the database, in parts, until a worker has read it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from everlist.errors import Invalid
+from everlist.errors import Invalid, Problem
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -19,11 +19,10 @@ PART_BYTES = 1 << 20
 
 
 class Upload:
-    """Takes the bytes of one upload; at most one piece of it is in memory.
+    """Takes the bytes of one upload; at most one part of it is in memory.
 
-    Pieces are stored as they come, each in a transaction of its own, so a slow upload holds no
-    connection. They belong to an activity only when that is created; `sweep` takes pieces away whose
-    upload never ended.
+    Each part is stored as it arrives, in a transaction of its own, so a slow upload holds no connection. The activity
+    is created after the last part; `sweep` deletes the parts of uploads that were abandoned before.
     """
 
     def __init__(self, db: Queries, account_id: UUID, activity_id: UUID, *, now: datetime) -> None:
@@ -44,10 +43,9 @@ class Upload:
             del self._buffer[:PART_BYTES]
 
     async def write_items(self, items: Sequence[msgspec.Raw]) -> None:
-        """Add the items of an `import_data`, one on each line. Raises Invalid where one is no object."""
+        """Add the items of a JSON import, one on each line. Raises Invalid if one is not an object."""
         if not all(bytes(item).lstrip().startswith(b"{") for item in items):
-            message = "import_data does not have a valid value"
-            raise Invalid(message)
+            raise Invalid(Problem("import_data"))
         for item in items:
             await self.write(msgspec.json.format(bytes(item), indent=-1) + b"\n")
 
@@ -58,7 +56,7 @@ class Upload:
             self._buffer.clear()
 
     async def discard(self) -> None:
-        """Take back what was stored."""
+        """Delete what was stored."""
         await discard(self._db, self._account_id, self._activity_id)
 
     async def _store(self, data: bytes) -> None:
@@ -75,7 +73,7 @@ class Upload:
 
 
 async def read(db: Queries, account_id: UUID, activity_id: UUID) -> AsyncIterator[bytes]:
-    """The bytes of an upload, piece by piece."""
+    """Yield the bytes of an upload, part by part."""
     part = 0
     while True:
         data: bytes | None = await db.value(
@@ -91,7 +89,7 @@ async def read(db: Queries, account_id: UUID, activity_id: UUID) -> AsyncIterato
 
 
 async def discard(db: Queries, account_id: UUID, activity_id: UUID) -> None:
-    """Take an upload away."""
+    """Delete an upload."""
     await db.value(
         "delete from upload_part where account_id = $1 and activity_id = $2 returning null",
         account_id,
@@ -100,33 +98,40 @@ async def discard(db: Queries, account_id: UUID, activity_id: UUID) -> None:
 
 
 async def sweep(db: Queries, account_id: UUID, *, before: datetime) -> int:
-    """Take away uploads that were begun before `before` and have no activity, and those of ended imports with their rows.
+    """Delete the uploads and rows of ended imports, and uploads without an activity that were begun before `before`.
 
-    Answers how many rows those were.
+    Return how many rows were deleted.
     """
-    ended = (
-        "exists (select from activity a where a.account_id = $1 and a.activity_id = t.activity_id"
-        " and a.state not in ('initialized', 'processing'))"
-    )
     await db.value(
-        "delete from upload_part t where t.account_id = $1 and ("
-        + ended
-        + " or t.made_at < $2 and not exists ("
-        "select from activity a where a.account_id = $1 and a.activity_id = t.activity_id)) returning null",
+        """
+        delete from upload_part t where t.account_id = $1 and (
+            exists (
+                select from activity a where a.account_id = $1 and a.activity_id = t.activity_id
+                and a.state not in ('initialized', 'processing'))
+            or t.made_at < $2 and not exists (
+                select from activity a where a.account_id = $1 and a.activity_id = t.activity_id))
+        returning null
+        """,
         account_id,
         before,
     )
     return await db.value(
-        "with gone as (delete from import_row t where t.account_id = $1 and "
-        + ended
-        + " returning null) select count(*) from gone",
+        """
+        with deleted as (
+            delete from import_row t where t.account_id = $1 and exists (
+                select from activity a where a.account_id = $1 and a.activity_id = t.activity_id
+                and a.state not in ('initialized', 'processing'))
+            returning null
+        )
+        select count(*) from deleted
+        """,
         account_id,
     )
 
 
 async def vacuum(db: Queries) -> None:
-    """Make the room of rows that were taken away free at once: the next import would have to read past them.
+    """Run VACUUM on import_row, so that the next import does not read past the deleted rows.
 
-    Left to autovacuum where somebody holds the table, such as a dry run.
+    Skips it if another session holds the table, such as a dry run; autovacuum does it later.
     """
     await db.value("vacuum (skip_locked) import_row")

@@ -1,4 +1,4 @@
-"""The values of single cells of an import, as they are written into COPY text. Pure."""
+"""Check the values of single cells of an import and format them for COPY. Pure."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from everlist.core.consent import BY_ACCOUNT, EXPLICIT, NOT_SET
+from everlist.core.consent.sms import SmsConsent
 from everlist.core.contacts.identity import parse_sms_number
-from everlist.core.contacts.model import SmsChannel, SmsConsent
+from everlist.core.contacts.model import SmsChannel
 from everlist.core.custom_fields import MAX_VALUE, SELECTS, checked_value
 from everlist.core.dates import parse_date, parse_datetime
 from everlist.core.ids import new_id
@@ -30,7 +31,7 @@ _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
 class Refused(Exception):
-    """The value is not valid, and so its row is not taken."""
+    """The value is not valid: its row is rejected."""
 
     def __init__(self, reason: str, *, correctable: bool = False) -> None:
         super().__init__(reason)
@@ -39,27 +40,27 @@ class Refused(Exception):
 
 
 def copied(text: str) -> str:
-    """A text as COPY text writes it."""
+    """Escape a text for COPY."""
     return text.translate(_ESCAPES)
 
 
 def quoted(text: str) -> str:
-    """A text inside the quotes of JSON, as COPY text writes that."""
+    """Escape a text for JSON, without the quotes, and that for COPY."""
     return msgspec.json.encode(text).decode()[1:-1].replace("\\", "\\\\")
 
 
 def copied_json(value: object) -> str:
-    """Anything as JSON, as COPY text writes that."""
+    """Encode a value as JSON, and escape that for COPY."""
     return msgspec.json.encode(value).decode().replace("\\", "\\\\")
 
 
 def storable(text: str) -> str:
-    """The text with a question mark for each character that PostgreSQL does not take."""
+    """Replace each character that PostgreSQL cannot store by a question mark."""
     return _UNSTORABLE.sub("?", text)
 
 
 def unstorable(text: str) -> str | None:
-    """What is wrong with a text that PostgreSQL does not take."""
+    """Return the reason why PostgreSQL cannot store a text, or None."""
     bad = _UNSTORABLE.search(text)
     if bad is None:
         return None
@@ -67,7 +68,7 @@ def unstorable(text: str) -> str | None:
 
 
 def birthday(month: str, day: str, both: str) -> str:
-    """Month and day, from two cells or from one: `4/9`, or a whole date. Raises Refused."""
+    """Return month and day for COPY, from two cells or from one: `4/9`, or a date. Raises Refused."""
     if not month and not day:
         if not both:
             return f"{NULL}\t{NULL}"
@@ -87,7 +88,7 @@ def _small_number(text: str) -> int:
 
 @lru_cache(_MAX_KNOWN)
 def anniversary(text: str) -> str:
-    """A date, or null for nothing. Raises Refused."""
+    """Return a date for COPY, NULL for an empty text. Raises Refused."""
     if not text:
         return NULL
     date = parse_date(text)
@@ -97,23 +98,34 @@ def anniversary(text: str) -> str:
 
 
 def sms_channel(number: str, consent_date: str, now: datetime, *, explicit: bool) -> tuple[str, str]:
-    """The key of a number and its channel as JSON. Raises Refused.
+    """Return the key of a number, and its channel as JSON for COPY. Raises Refused.
 
-    Without the day of the consent there is no explicit permission (V3 contract 6.3).
+    Without a date of consent the permission is not explicit (V3 contract 6.3).
     """
     parsed = parse_sms_number(number)
     if parsed is None:
         raise Refused("Invalid sms_number")
-    opt_in = _consented_at(consent_date, now) if explicit else None
-    consent = SmsConsent(EXPLICIT if opt_in else NOT_SET, "promotional_sms", now, now, opt_in_date=opt_in)
+    opt_in_date = _consented_at(consent_date, now) if explicit else None
+    consent = SmsConsent(
+        sms_consent_permission=EXPLICIT if opt_in_date else NOT_SET,
+        consent_type="promotional_sms",
+        created_at=now,
+        updated_at=now,
+        opt_in_date=opt_in_date,
+    )
     channel = SmsChannel(
-        new_id(), parsed.national, parsed.dial_code, parsed.country_code, BY_ACCOUNT, (consent,)
+        sms_channel_id=new_id(),
+        sms_address=parsed.national,
+        dial_code=parsed.dial_code,
+        country_code=parsed.country_code,
+        create_source=BY_ACCOUNT,
+        sms_channel_consents=(consent,),
     )
     return parsed.key, copied_json(channel)
 
 
 def _consented_at(text: str, now: datetime) -> datetime | None:
-    """The moment, if the text names one that is past; today may be tomorrow here."""
+    """Return the date of consent, or None if it is invalid or in the future. Allows a day for time zones ahead of UTC."""
     date = parse_date(text)
     moment = datetime(date.year, date.month, date.day, tzinfo=UTC) if date else parse_datetime(text)
     if moment is None or moment > now + timedelta(days=1):
@@ -138,7 +150,7 @@ class FieldColumn:
         self._most_parts = max(label.count(",") for label in self._choices) + 1
 
     def json(self, text: str) -> str:
-        """The value that a cell gives. Raises Refused."""
+        """Return the value of a cell as JSON for COPY. Raises Refused."""
         if self.is_text:
             if len(text) > MAX_VALUE:
                 raise Refused(f"{self._field.label} has more than {MAX_VALUE} characters")
@@ -161,9 +173,9 @@ class FieldColumn:
         return chosen
 
     def _chosen(self, parts: list[str]) -> list[str]:
-        """The ids of the choices in a cell, split at its commas; none where anything else stands there.
+        """Return the ids of the choices in a cell that was split at its commas; none if any part is not a choice.
 
-        A choice that was taken out counts, after the others. A label may have commas: the longest is tried first.
+        A label may contain commas, so the longest is tried first. A deleted choice still counts, after the others.
         """
         ends: list[int | None] = [None] * len(parts) + [len(parts)]
         ids = [""] * len(parts)

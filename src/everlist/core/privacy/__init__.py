@@ -1,1 +1,1 @@
-"""The rights of a person: erasing for good, with receipts and the erase ledger, and the record for a request of access."""
+"""The rights of a person: permanent erasure with receipts and the erase ledger, and the record for an access request."""

@@ -1,7 +1,7 @@
-"""All that is kept of one person, as one document: the answer to a request for access.
+"""Collect everything that is kept about a person in one document: the answer to a request for access.
 
-Article 15 of the GDPR and its like. It leaves out nothing that names the person or their contact; what
-names others, such as the rows beside theirs in a file, is not in it.
+Article 15 of the GDPR and similar laws. It contains all data that identifies the person or their contact, and none
+that identifies others, such as the other rows of an imported file.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from everlist.core.activities import OUTCOMES
 from everlist.core.consent import suppression
 from everlist.core.contacts.history import page
 from everlist.core.contacts.read import get
-from everlist.core.imports.merge import OUTCOMES
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -83,7 +83,7 @@ rows as (
 imports as (
     select activity_id from activity where account_id = $1 and kind like '%import'
 ),
-holding as materialized (  -- of an import, what the transaction wrote that wrote the outcome of the row
+holding as materialized (  -- of an import, only the image that the transaction of the outcome wrote
     select b.activity_id, b.changed from before_image b
     where b.account_id = $1
         and (b.activity_id not in (select activity_id from imports)
@@ -93,7 +93,7 @@ holding as materialized (  -- of an import, what the transaction wrote that wrot
 ),
 images as (
     select h.activity_id, i.image from holding h left join lateral (
-        select image from jsonb_array_elements(h.changed) as one(image)
+        select image from jsonb_array_elements(h.changed) as element (image)
         where image ->> 'contact_id' = $2::uuid::text) i on true
 ),
 touched as (
@@ -119,9 +119,9 @@ order by a.activity_id
 async def of_contact(
     db: Database, account_id: UUID, contact_id: UUID, *, installation: Installation
 ) -> dict[str, Any]:
-    """The record of a contact, a deleted one too, as it is at one moment. Raises NotFound."""
+    """Return the record of a contact, live or deleted, from one snapshot. Raises NotFound."""
     async with db.snapshot() as tx:
-        # An access request may take its time: it looks through all that is kept for undo.
+        # This may take long: it searches every before-image of the account.
         await tx.execute("set local statement_timeout = '10min'")
         contact = await get(tx, account_id, contact_id, include=frozenset({"sms_channel"}))
         number = contact.sms_channel.key if contact.sms_channel else None

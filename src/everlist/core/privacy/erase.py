@@ -1,7 +1,7 @@
 """Erase contacts, and addresses that no contact has.
 
-A contact is first deleted by the one way in which contacts change, so that counters and meter move as they do
-for any deletion; then its rows go. What other accounts hold, and what backups hold, is out of reach.
+A contact is first deleted as in any deletion, so that counters and the meter of active contacts change as always;
+then its rows are removed. Other accounts and backups are out of reach.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from everlist.core.contacts.select import read
 from everlist.core.ids import NO_ID
 from everlist.core.imports import upload
 from everlist.core.privacy import erasures, ledger
-from everlist.core.privacy.erasures import Erasure
+from everlist.core.privacy.erasures import Erasure, Reason
 from everlist.core.privacy.places import PLACES, Place
 from everlist.core.privacy.receipt import Receipt, Removed, key_id, sign
 from everlist.db import Unavailable
@@ -39,7 +39,7 @@ _ORPHANED = timedelta(days=1)
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """One person, or one address that no contact has."""
+    """A person, or an address that no contact has."""
 
     erasure_id: UUID
     contact_id: UUID | None = None
@@ -47,7 +47,7 @@ class Subject(msgspec.Struct, frozen=True):
     email_key: str | None = None
     sms_number: str | None = None
     spellings: tuple[str, ...] = ()
-    """Of an address that no contact has: how it stands in texts."""
+    """How an address that no contact has is spelled in the texts of the account."""
     hashes: tuple[ledger.Hashed, ...] = ()
 
 
@@ -56,26 +56,26 @@ async def erase(
     account_id: UUID,
     erasure_ids: dict[UUID, UUID],
     *,
-    reason: str,
+    reason: Reason,
     act: Act,
     installation: Installation,
 ) -> list[Erasure]:
-    """Erase the contacts that `erasure_ids` maps to the ids of their erasures, deleted ones too.
+    """Erase contacts, live or deleted; `erasure_ids` maps their ids to the ids of the erasures.
 
-    Contacts that do not exist are passed over. Raises Unavailable where the erase ledger cannot be written.
+    Skip contacts that do not exist. Raises Unavailable if the erase ledger cannot be written.
     """
-    found = await locked(tx, account_id, list(erasure_ids))
+    found = await lock_for_erasure(tx, account_id, list(erasure_ids))
     subjects = [
         subject_of(account_id, erasure_ids[contact_id], row, act, installation)
         for contact_id, row in found.items()
     ]
-    return await finish(
+    return await erase_subjects(
         tx, account_id, subjects, found, [reason] * len(subjects), act=act, installation=installation
     )
 
 
-async def locked(tx: Transaction, account_id: UUID, contact_ids: Sequence[UUID]) -> dict[UUID, Row]:
-    """Those of the contacts that exist, locked until the transaction ends."""
+async def lock_for_erasure(tx: Transaction, account_id: UUID, contact_ids: Sequence[UUID]) -> dict[UUID, Row]:
+    """Lock the contacts until the transaction ends, and return those that exist."""
     rows = await tx.rows(
         "select c.contact_id, c.email, c.email_key, c.sms_number, c.deleted_at,"
         " case when c.opt_out_source = 'Contact' then c.opt_out_at end as opted_out_at,"
@@ -89,7 +89,7 @@ async def locked(tx: Transaction, account_id: UUID, contact_ids: Sequence[UUID])
 
 
 async def _delete(tx: Transaction, account_id: UUID, contact_ids: Sequence[UUID], act: Act) -> None:
-    """Delete contacts as contact_delete does; no image of them stays."""
+    """Delete contacts as the activity contact_delete does, but keep no before-image of them."""
     if act.activity_id is None:
         for contact_id in contact_ids:
             await contacts.delete(tx, account_id, contact_id, act=act)
@@ -101,32 +101,36 @@ async def _delete(tx: Transaction, account_id: UUID, contact_ids: Sequence[UUID]
 
 
 class _Tally:
-    """What was removed, by erasure."""
+    """Count what was removed, by erasure."""
 
     def __init__(self, subjects: Sequence[Subject]) -> None:
-        self._erasure_of = {one.contact_id: one.erasure_id for one in subjects}
-        self._all = [one.erasure_id for one in subjects]
+        self._erasure_of = {subject.contact_id: subject.erasure_id for subject in subjects}
+        self._erasure_ids = [subject.erasure_id for subject in subjects]
         self._removed: dict[UUID, list[Removed]] = defaultdict(list)
         self._kept: dict[UUID, list[Removed]] = defaultdict(list)
 
-    def add(self, table: str, what: str, rows: Iterable[Row], *, kept: bool = False) -> None:
-        """Note the numbers of a place."""
+    def add_rows(self, table: str, what: str, rows: Iterable[Row], *, kept: bool = False) -> None:
+        """Add the numbers that the SQL of a place returned."""
         for row in rows:
-            self.note(table, what, row["whose"], row["number"], kept=kept)
+            self.add(table, what, row["subject_id"], row["number"], kept=kept)
 
-    def note(self, table: str, what: str, whose: UUID | None, number: int, *, kept: bool = False) -> None:
-        """Note a number of one contact or erasure, or of all where `whose` is None."""
-        if number:
-            erasures = self._all if whose is None else [self._erasure_of.get(whose, whose)]
-            for erasure_id in erasures:
-                (self._kept if kept else self._removed)[erasure_id].append(Removed(table, what, number))
+    def add(self, table: str, what: str, subject_id: UUID | None, number: int, *, kept: bool = False) -> None:
+        """Add a number for one contact or erasure, or for all if `subject_id` is None."""
+        if not number:
+            return
+        erasure_ids = (
+            self._erasure_ids if subject_id is None else [self._erasure_of.get(subject_id, subject_id)]
+        )
+        for erasure_id in erasure_ids:
+            removed = Removed(place=table, what=what, count=number)
+            (self._kept if kept else self._removed)[erasure_id].append(removed)
 
     def of(self, erasure_id: UUID) -> tuple[tuple[Removed, ...], tuple[Removed, ...]]:
-        """(removed, kept)."""
+        """Return what was removed and what was kept in an erasure."""
         return tuple(self._removed[erasure_id]), tuple(self._kept[erasure_id])
 
 
-async def finish(
+async def erase_subjects(
     tx: Transaction,
     account_id: UUID,
     subjects: Sequence[Subject],
@@ -137,27 +141,28 @@ async def finish(
     act: Act,
     installation: Installation,
 ) -> list[Erasure]:
-    """Delete the subjects' contacts, which are `found` and locked; empty every place; suppress; sign.
+    """Delete the contacts of the subjects, empty every place, suppress the addresses, and sign the receipts.
 
-    `reasons` go with the subjects, and so do `dates` where what was done at these moments is repeated; what is
-    done for the first time is written to the erase ledger.
+    `found` are the contacts as lock_for_erasure returns them. `reasons` has one reason for each subject. `dates` is
+    given if the erasures of these moments are repeated; an erasure that is done for the first time is written to
+    the erase ledger.
     """
     if not subjects:
         return []
     tally = _Tally(subjects)
     on_lists = await tx.rows(
-        "select contact_id as whose, count(*) as number from list_membership"
+        "select contact_id as subject_id, count(*) as number from list_membership"
         " where account_id = $1 and contact_id = any($2::uuid[]) group by contact_id",
         account_id,
         list(found),
     )
-    tally.add("list_membership", "memberships of lists", on_lists)
+    tally.add_rows("list_membership", "memberships of lists", on_lists)
     live = [contact_id for contact_id, row in found.items() if row["deleted_at"] is None]
     await _delete(tx, account_id, live, act)
-    await tx.execute("set local statement_timeout = 0")  # however much an account has kept
+    await tx.execute("set local statement_timeout = 0")  # an account may have kept very much
     await tx.execute("select set_config('everlist.erasure', $1, true)", str(subjects[0].erasure_id))
-    # Exports that run now see the person: they notice this, and begin again. It comes before the files are looked at,
-    # so that the file of one which ends meanwhile is there.
+    # A running export may already have read the person: this makes it start again. Do it before the places are
+    # emptied, so that the file of an export which ends meanwhile is found there.
     await tx.execute(
         "update activity set position = position ||"
         " jsonb_build_object('erasures', coalesce((position ->> 'erasures')::bigint, 0) + 1)"
@@ -165,11 +170,13 @@ async def finish(
         account_id,
     )
     for place in PLACES:
-        tally.add(place.table, place.what, await _emptied(tx, account_id, place, subjects), kept=place.kept)
-    # The rows of mails are gone by now: whoever held one of them (outbox.hold) has written its file.
-    gone = await asyncio.to_thread(_unlink_mail, installation.mail_folder, subjects)
-    for erasure_id, number in gone.items():
-        tally.note("files", "mails kept in the data directory", erasure_id, number)
+        tally.add_rows(
+            place.table, place.what, await _emptied(tx, account_id, place, subjects), kept=place.kept
+        )
+    # The mail rows are deleted by now. A postman that held one (outbox.hold) has written its file before.
+    unlinked = await asyncio.to_thread(_unlink_mail, installation.mail_folder, subjects)
+    for erasure_id, number in unlinked.items():
+        tally.add("files", "mails kept in the data directory", erasure_id, number)
     if found:
         await tx.execute(
             "insert into counter_delta (account_id, name, subject, change) values ($1, 'contacts.deleted', $2, $3)",
@@ -184,7 +191,7 @@ async def finish(
     what = (
         "uploads not imported yet: what they have of the person is held back, and they go when they have run"
     )
-    tally.note("upload_part", what, None, waiting, kept=True)
+    tally.add("upload_part", what, None, waiting, kept=True)
     moments = dates or [act.now] * len(subjects)
     await _remember(tx, account_id, subjects, moments, tally)
     signed = [
@@ -204,13 +211,19 @@ async def _write_ledger(
     signed: Sequence[Erasure],
     installation: Installation,
 ) -> None:
-    """The last thing before the commit."""
+    """Append the erasures to the ledger. This comes last before the commit. Raises Unavailable."""
     key = key_id(installation.secret_key)
     lines = [
         ledger.Line(
-            one.erasure_id, account_id, one.erased_at, one.reason, key, one.contact_id, subject.hashes
+            erasure_id=erasure.erasure_id,
+            account_id=account_id,
+            at=erasure.erased_at,
+            reason=erasure.reason,
+            key_id=key,
+            contact_id=erasure.contact_id,
+            hashes=subject.hashes,
         )
-        for subject, one in zip(subjects, signed, strict=True)
+        for subject, erasure in zip(subjects, signed, strict=True)
     ]
     try:
         await asyncio.to_thread(ledger.append, path, lines)
@@ -219,19 +232,19 @@ async def _write_ledger(
 
 
 def _unlink_mail(folder: Path, subjects: Sequence[Subject]) -> Counter[UUID]:
-    """Take away the mails to the subjects' contacts and to their addresses; how many, by erasure."""
-    gone: Counter[UUID] = Counter()
+    """Delete the files of mail to the subjects' contacts and addresses, and count them by erasure."""
+    unlinked: Counter[UUID] = Counter()
     wanted: dict[str, UUID] = {}
     for subject in subjects:
-        wanted |= dict.fromkeys((one.hmac.hex() for one in subject.hashes), subject.erasure_id)
+        wanted |= dict.fromkeys((hashed.hmac.hex() for hashed in subject.hashes), subject.erasure_id)
         if subject.contact_id is not None:
             wanted[str(subject.contact_id)] = subject.erasure_id
     for file in folder.glob("*.eml"):
-        met = wanted.keys() & outbox.named(file.name)
-        if met:
+        matching = wanted.keys() & outbox.named(file.name)
+        if matching:
             file.unlink(missing_ok=True)
-            gone[wanted[min(met)]] += 1
-    return gone
+            unlinked[wanted[min(matching)]] += 1
+    return unlinked
 
 
 async def _emptied(
@@ -239,32 +252,32 @@ async def _emptied(
 ) -> Sequence[Row]:
     if place.by == "address":
         addressed = [
-            (one.erasure_id, email, one.email_key, one.sms_number)
-            for one in subjects
-            for email in one.spellings or (one.email,)
-            if email or one.sms_number
+            (subject.erasure_id, email, subject.email_key, subject.sms_number)
+            for subject in subjects
+            for email in subject.spellings or (subject.email,)
+            if email or subject.sms_number
         ]
         if not addressed:
             return []
         return await tx.rows(place.sql, account_id, *map(list, zip(*addressed, strict=True)))
-    contact_ids = [one.contact_id for one in subjects if one.contact_id is not None]
+    contact_ids = [subject.contact_id for subject in subjects if subject.contact_id is not None]
     return await tx.rows(place.sql, account_id, contact_ids) if contact_ids else []
 
 
 async def _remember(
     tx: Transaction, account_id: UUID, subjects: Sequence[Subject], moments: Sequence[datetime], tally: _Tally
 ) -> None:
-    """Suppress the addresses of the subjects, each for the erasure, and for an opt-out of its person."""
+    """Suppress the addresses of the subjects: for the erasure, and if the person had unsubscribed for that too."""
     for channel in (suppression.EMAIL, suppression.SMS):
         erased: dict[bytes, datetime] = {}
         opted_out: dict[bytes, datetime] = {}
         for subject, at in zip(subjects, moments, strict=True):
-            for one in subject.hashes:
-                if one.channel == channel:
-                    erased[one.hmac] = at
-                    tally.note("suppression", f"a keyed hash ({channel})", subject.erasure_id, 1, kept=True)
-                    if one.unsubscribed_at is not None:
-                        opted_out[one.hmac] = one.unsubscribed_at
+            for hashed in subject.hashes:
+                if hashed.channel == channel:
+                    erased[hashed.hmac] = at
+                    tally.add("suppression", f"a keyed hash ({channel})", subject.erasure_id, 1, kept=True)
+                    if hashed.unsubscribed_at is not None:
+                        opted_out[hashed.hmac] = hashed.unsubscribed_at
         await suppression.add_all(tx, account_id, channel, erased, reason=suppression.ERASURE)
         await suppression.add_all(tx, account_id, channel, opted_out, reason=suppression.UNSUBSCRIBE)
 
@@ -282,44 +295,57 @@ def _signed(
 ) -> Erasure:
     removed, kept = tally.of(subject.erasure_id)
     receipt = Receipt(
-        subject.erasure_id,
-        account_id,
-        at,
-        reason,
-        removed,
-        kept,
-        subject.contact_id,
-        act.activity_id,
-        act.request_id,
-        act.now if repeated else None,
+        erasure_id=subject.erasure_id,
+        account_id=account_id,
+        erased_at=at,
+        reason=reason,
+        removed=removed,
+        kept=kept,
+        contact_id=subject.contact_id,
+        activity_id=act.activity_id,
+        request_id=act.request_id,
+        repeated_at=act.now if repeated else None,
     )
-    signed = sign(receipt, installation.secret_key)
-    return Erasure(subject.erasure_id, at, reason, signed, subject.contact_id, act.activity_id)
+    return Erasure(
+        erasure_id=subject.erasure_id,
+        erased_at=at,
+        reason=reason,
+        receipt=sign(receipt, installation.secret_key),
+        contact_id=subject.contact_id,
+        activity_id=act.activity_id,
+    )
 
 
 def subject_of(account_id: UUID, erasure_id: UUID, row: Row, act: Act, installation: Installation) -> Subject:
-    hashes = _hashes(account_id, row, act, installation)
+    """Return the subject of a contact that lock_for_erasure returned."""
     return Subject(
-        erasure_id, row["contact_id"], row["email"], row["email_key"], row["sms_number"], hashes=hashes
+        erasure_id=erasure_id,
+        contact_id=row["contact_id"],
+        email=row["email"],
+        email_key=row["email_key"],
+        sms_number=row["sms_number"],
+        hashes=_hashes(account_id, row, act, installation),
     )
 
 
 def _hashes(account_id: UUID, row: Row, act: Act, installation: Installation) -> tuple[ledger.Hashed, ...]:
-    """The addresses of a contact as the suppression list and the erase ledger know them."""
+    """Return the HMACs of a contact's addresses, for the suppression list and the erase ledger."""
     hashes: list[ledger.Hashed] = []
     if row["email_key"] is not None:
         hashed = installation.address_hmac(account_id, suppression.EMAIL, row["email_key"])
-        hashes.append(ledger.Hashed(suppression.EMAIL, hashed, row["opted_out_at"]))
+        hashes.append(
+            ledger.Hashed(channel=suppression.EMAIL, hmac=hashed, unsubscribed_at=row["opted_out_at"])
+        )
     if row["sms_number"] is not None:
         hashed = installation.address_hmac(account_id, suppression.SMS, row["sms_number"])
         by_person = row["sms_opted_out_by"] == "Contact"
         at = (row["sms_opted_out_at"] or act.now) if by_person else None
-        hashes.append(ledger.Hashed(suppression.SMS, hashed, at))
+        hashes.append(ledger.Hashed(channel=suppression.SMS, hmac=hashed, unsubscribed_at=at))
     return tuple(hashes)
 
 
 def erasure_id_of(activity_id: UUID, contact_id: UUID) -> UUID:
-    """The same for the same, however often a chunk is tried; in the order of the activities."""
+    """Return an id that is the same in every attempt of a chunk, and sorts by the activity."""
     digest = hashlib.sha256(activity_id.bytes + contact_id.bytes).digest()
     number = int.from_bytes(activity_id.bytes[:6] + digest[:10])
     number = number & ~(0xF << 76) | 7 << 76  # version 7

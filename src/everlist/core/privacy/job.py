@@ -1,4 +1,4 @@
-"""The erasure of many as an activity."""
+"""Erase many contacts as an activity."""
 
 from __future__ import annotations
 
@@ -8,99 +8,150 @@ from uuid import UUID
 
 import msgspec
 
-from everlist.core import contacts
-from everlist.core.activities import Job, Progress
+from everlist.core import activities, contacts
+from everlist.core.activities import Activity, Job, Progress
 from everlist.core.consent import suppression
-from everlist.core.contacts import ContactFilter
+from everlist.core.contacts import ContactFilter, changes
+from everlist.core.contacts.model import MAX_LISTS
 from everlist.core.contacts.select import choose
 from everlist.core.ids import NO_ID
 from everlist.core.privacy import traces
-from everlist.core.privacy.erase import Subject, erase, erasure_id_of, finish
+from everlist.core.privacy.erase import Subject, erase, erase_subjects, erasure_id_of
+from everlist.core.privacy.erasures import Reason
 from everlist.core.privacy.ledger import Hashed
+from everlist.errors import Invalid, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from everlist.core.act import Act
-    from everlist.core.contacts.identity import EmailAddress
     from everlist.core.installation import Installation
     from everlist.db import Transaction
 
-KIND = "contact_erase"
-"""The kind of activity that cannot be undone."""
+MAX_CONTACTS = 500
+"""Contacts, or addresses, that one request may name."""
 CHUNK = 5_000
 SCANNED = 10_000
 _UNDER_WAY = timedelta(hours=1)
-"""How long a request that was begun before may still be about to commit."""
+"""How long a request that began earlier may still take until its commit."""
 
 
 class EraseRequest(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a bulk erasure was asked for. It holds no address: what was asked by address is here as hashes."""
+    """The request of an erasure activity. It contains no address: addresses are stored as hashes."""
 
     reason: str
     contact_ids: tuple[UUID, ...] | None = None
     list_ids: tuple[UUID, ...] | None = None
     hashes: tuple[str, ...] = ()
-    """HMACs in hexadecimal of the addresses that were named and that a contact had."""
+    """Hexadecimal HMACs of the addresses that were named and that a contact had."""
     nobodys: tuple[str, ...] = ()
-    """The same of those that no contact had; they are suppressed already, and what there is of them goes first."""
+    """Hexadecimal HMACs of the addresses that no contact had: suppressed already, and erased first."""
 
 
-def hashed_addresses(
-    account_id: UUID, addresses: Iterable[EmailAddress], installation: Installation
-) -> tuple[str, ...]:
-    """Addresses as EraseRequest holds them."""
-    return tuple(installation.address_hmac(account_id, suppression.EMAIL, one.key).hex() for one in addresses)
+async def request_erasure(
+    tx: Transaction,
+    account_id: UUID,
+    *,
+    reason: Reason,
+    contact_ids: Sequence[UUID] = (),
+    email_addresses: Sequence[str] = (),
+    list_ids: Sequence[UUID] = (),
+    act: Act,
+    installation: Installation,
+) -> Activity:
+    """Queue the erasure of contacts: by id, by address, or all of some lists.
+
+    An address that no contact has is suppressed at once. Raises Invalid unless exactly one of the three is given,
+    not too many of it, and every address is valid and every list exists; and QueueFull.
+    """
+    given = {"contact_ids": contact_ids, "email_addresses": email_addresses, "list_ids": list_ids}
+    names = [name for name, values in given.items() if values]
+    if len(names) != 1:
+        raise Invalid(Problem(", ".join(given), "give exactly one of them"))
+    limit = MAX_LISTS if list_ids else MAX_CONTACTS
+    if len(set(given[names[0]])) > limit:
+        raise Invalid(Problem(names[0], f"at most {limit}"))
+    addresses = _parsed(email_addresses)
+    live_lists = await changes.live_lists(tx, account_id, list_ids)
+    held = await _holders(tx, account_id, addresses) if addresses else {}
+    nobodys = _hashed(account_id, [key for key in addresses if key not in held], installation)
+    await _suppress(tx, account_id, nobodys, act)
+    request = EraseRequest(
+        reason=reason,
+        contact_ids=None if live_lists else tuple(dict.fromkeys(contact_ids)) or tuple(held.values()),
+        list_ids=tuple(live_lists) or None,
+        hashes=_hashed(account_id, held, installation),
+        nobodys=nobodys,
+    )
+    counts = {"suppressed_count": len(nobodys)} if addresses else None
+    return await activities.create(tx, account_id, "contact_erase", request, counts=counts, act=act)
 
 
-async def suppress(tx: Transaction, account_id: UUID, hashed: Iterable[str], act: Act) -> None:
-    """Keep addresses away, as EraseRequest holds them, until the activity runs and from then on."""
-    dates = dict.fromkeys(map(bytes.fromhex, hashed), act.now)
+def _parsed(texts: Sequence[str]) -> list[str]:
+    """Return the keys of addresses, without duplicates. Raises Invalid for the first that is not valid."""
+    keys: dict[str, None] = {}
+    for index, text in enumerate(texts):
+        address = contacts.parse_email(text)
+        if address is None:
+            raise Invalid(Problem(f"email_addresses[{index}]"))
+        keys[address.key] = None
+    return list(keys)
+
+
+def _hashed(account_id: UUID, address_keys: Iterable[str], installation: Installation) -> tuple[str, ...]:
+    """Return addresses as EraseRequest holds them."""
+    return tuple(installation.address_hmac(account_id, suppression.EMAIL, key).hex() for key in address_keys)
+
+
+async def _suppress(tx: Transaction, account_id: UUID, hashes: Iterable[str], act: Act) -> None:
+    """Suppress addresses, in the form of EraseRequest, from the request on."""
+    dates = dict.fromkeys(map(bytes.fromhex, hashes), act.now)
     await suppression.add_all(tx, account_id, suppression.EMAIL, dates, reason=suppression.ERASURE)
 
 
-async def holders(tx: Transaction, account_id: UUID, addresses: Sequence[EmailAddress]) -> dict[str, UUID]:
-    """The contacts that have these addresses, by the key of the address."""
+async def _holders(tx: Transaction, account_id: UUID, address_keys: Sequence[str]) -> dict[str, UUID]:
+    """Return the contacts that have these addresses, by address key."""
     rows = await tx.rows(
         "select email_key, contact_id from contact where account_id = $1 and email_key = any($2::text[])",
         account_id,
-        [one.key for one in addresses],
+        address_keys,
     )
     return {row["email_key"]: row["contact_id"] for row in rows}
 
 
 async def contact_erase(job: Job) -> Progress:
-    """One chunk of a bulk erasure: first the addresses that nobody had, then contacts in the order of their ids.
+    """Erase one chunk: first the addresses that no contact had, then contacts in the order of their ids.
 
-    With the last chunk go those that came to one of the addresses after they had been named.
+    The last chunk also erases contacts that got one of the addresses after the request.
     """
     tx, activity, act = job.tx, job.activity, job.act
     account_id = activity.account_id
     request = msgspec.convert(activity.request, EraseRequest)
     wanted = ContactFilter(frozenset({"all"}), contact_ids=request.contact_ids, list_ids=request.list_ids)
-    hashes = {bytes.fromhex(one) for one in request.hashes}
-    named = hashes | {bytes.fromhex(one) for one in request.nobodys}
+    named = {bytes.fromhex(hashed) for hashed in (*request.hashes, *request.nobodys)}
     total: int | None = activity.position.get("total")
     counts: dict[str, int] = {}
     if total is None:
         total = await contacts.count(tx, account_id, wanted)
         counts["items_total_count"] = total
-        await suppress(tx, account_id, request.hashes, act)
+        await _suppress(tx, account_id, request.hashes, act)
         if request.nobodys:
             await _erase_nobodys(job, request)
             return Progress({"total": total}, done=False, counts=counts)
     after = activity.position.get("after")
     chunk = await choose(tx, account_id, wanted, after=UUID(after) if after else None, limit=CHUNK)
-    ids = [one.contact_id for one in chunk.contacts]
+    contact_ids = [chosen.contact_id for chosen in chunk.contacts]
     done = not chunk.full
     since = activity.created_at - _UNDER_WAY
     late = await _late(tx, account_id, named, since, job.installation) if done else []
-    erasure_ids = {one: erasure_id_of(activity.activity_id, one) for one in {*ids, *late}}
+    erasure_ids = {
+        contact_id: erasure_id_of(activity.activity_id, contact_id) for contact_id in {*contact_ids, *late}
+    }
     erased = await erase(
-        tx, account_id, erasure_ids, reason=request.reason, act=act, installation=job.installation
+        tx, account_id, erasure_ids, reason=Reason(request.reason), act=act, installation=job.installation
     )
-    counts |= {"items_completed_count": len(ids), "erased_count": len(erased)}
-    seen = activity.counts.get("items_completed_count", 0) + len(ids)
+    counts |= {"items_completed_count": len(contact_ids), "erased_count": len(erased)}
+    seen = activity.counts.get("items_completed_count", 0) + len(contact_ids)
     return Progress(
         {"total": total, "after": str(chunk.last) if chunk.last else after},
         done=done,
@@ -110,25 +161,25 @@ async def contact_erase(job: Job) -> Progress:
 
 
 async def _erase_nobodys(job: Job, request: EraseRequest) -> None:
-    """Erase what there is of addresses that no contact had.
+    """Erase what the account kept about addresses that no contact had.
 
-    An address whose person has come back meanwhile, by their own act, loses what there was and stays theirs.
+    If the person has signed up since the request, the old data goes and the address stays with them.
     """
     tx, account_id = job.tx, job.activity.account_id
-    hashes = [bytes.fromhex(one) for one in request.nobodys]
-    kept_away = await suppression.find_all(tx, account_id, suppression.EMAIL, hashes)
-    seen = await traces.spellings(tx, account_id, hashes, job.installation)
+    hashes = [bytes.fromhex(hashed) for hashed in request.nobodys]
+    suppressed = await suppression.find_all(tx, account_id, suppression.EMAIL, hashes)
+    spellings = await traces.spellings(tx, account_id, hashes, job.installation)
     subjects = [
         Subject(
-            erasure_id_of(job.activity.activity_id, UUID(bytes=hashed[:16])),
-            spellings=tuple(sorted(seen.get(hashed, ()))),
-            hashes=(Hashed(suppression.EMAIL, hashed),)
-            if kept_away.get(hashed, suppression.Remembered()).erased_at
+            erasure_id=erasure_id_of(job.activity.activity_id, UUID(bytes=hashed[:16])),
+            spellings=tuple(sorted(spellings.get(hashed, ()))),
+            hashes=(Hashed(channel=suppression.EMAIL, hmac=hashed),)
+            if suppressed.get(hashed, suppression.Remembered()).erased_at
             else (),
         )
         for hashed in hashes
     ]
-    await finish(
+    await erase_subjects(
         tx,
         account_id,
         subjects,
@@ -146,11 +197,11 @@ async def _late(
     since: datetime,
     installation: Installation,
 ) -> list[UUID]:
-    """The contacts that changed since then and hold one of these addresses, if it is still suppressed."""
+    """Return the contacts that changed since then and have one of these addresses, if it is still suppressed."""
     if not hashes:
         return []
-    found = await suppression.find_all(tx, account_id, suppression.EMAIL, hashes)
-    wanted = {hashed for hashed, one in found.items() if one.erased_at is not None}
+    suppressed = await suppression.find_all(tx, account_id, suppression.EMAIL, hashes)
+    wanted = {hashed for hashed, entry in suppressed.items() if entry.erased_at is not None}
     late: list[UUID] = []
     after = NO_ID
     while wanted:

@@ -1,8 +1,8 @@
-"""The erase ledger: a file outside the database with one JSON line for each erasure, and no address in it.
+"""The erase ledger: a file outside the database with a JSON line for each erasure, without any address.
 
-A backup brings back whom it holds. A server that starts on a restored database reads here whom it has to erase
-again. A line is on the disk before its erasure commits, so there is none too few; one too many, of an erasure
-that then failed, does no harm. Several processes of one machine may append to one file.
+Restoring a backup brings erased persons back. A server that starts on a restored database erases them again from this
+file. A line is on the disk before its erasure commits, so none is missing; a line of an erasure that failed
+afterwards does no harm. Several processes of one machine may append to the file.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 
 class Unwritable(EverlistError):
-    """The ledger cannot be written, so nothing may be erased."""
+    """The ledger cannot be written, so nothing may be erased now."""
 
 
 class Hashed(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An address as the suppression list knows it."""
+    """The HMAC of an address, as in the suppression list."""
 
     channel: str
     hmac: bytes
     unsubscribed_at: datetime | None = None
-    """When its person had unsubscribed."""
+    """When the person unsubscribed, if they did."""
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -43,13 +43,13 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     at: datetime
     reason: str
     key_id: str
-    """Of the secret key that the HMACs are made with."""
+    """The id of the secret key that made the HMACs."""
     contact_id: UUID | None = None
     hashes: tuple[Hashed, ...] = ()
 
 
 class Unreadable(msgspec.Struct, frozen=True):
-    """A line that is none: the machine stopped in the middle of writing it."""
+    """An incomplete line: the machine stopped while writing it."""
 
     number: int
 
@@ -58,17 +58,17 @@ _decode = msgspec.json.Decoder(Line).decode
 
 
 def check(path: Path) -> None:
-    """Raise StartError unless lines can be appended to the file; it is made if need be."""
+    """Raise StartError unless lines can be appended to the file; create it if it does not exist."""
     try:
         os.close(_open(path))
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        message = f"the erase ledger {path} cannot be written: {reason}; EVERLIST_ERASE_LEDGER names it"
-        raise StartError(message) from error
+        text = f"the erase ledger {path} cannot be written: {reason}; EVERLIST_ERASE_LEDGER names it"
+        raise StartError(text) from error
 
 
 def append(path: Path, lines: Iterable[Line]) -> None:
-    """Add lines; they are on the disk when this returns. Raises Unwritable, and then none of them counts."""
+    """Add lines; they are on the disk when this returns. Raises Unwritable, and then the file is as before."""
     text = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
     if not text:
         return
@@ -78,7 +78,7 @@ def append(path: Path, lines: Iterable[Line]) -> None:
             fcntl.flock(file, fcntl.LOCK_EX)
             size = os.fstat(file).st_size
             if size and os.pread(file, 1, size - 1) != b"\n":
-                text = b"\n" + text  # the end of a line that was never finished
+                text = b"\n" + text  # end an incomplete line
             try:
                 _write(file, text)
                 os.fsync(file)
@@ -88,12 +88,12 @@ def append(path: Path, lines: Iterable[Line]) -> None:
         finally:
             os.close(file)
     except OSError as error:
-        message = f"the erase ledger cannot be written: {error.strerror or type(error).__name__}"
-        raise Unwritable(message) from error
+        reason = error.strerror or type(error).__name__
+        raise Unwritable(f"the erase ledger cannot be written: {reason}") from error
 
 
 def read(path: Path) -> Iterator[Line | Unreadable]:
-    """Every line, in order; nothing where there is no file."""
+    """Yield every line in order; nothing if there is no file."""
     try:
         with path.open("rb") as file:
             for number, text in enumerate(file, start=1):
@@ -114,7 +114,7 @@ def _open(path: Path) -> int:
         file = os.open(path, flags | os.O_CREAT, 0o600)
         directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            os.fsync(directory)  # so that the file's name outlasts a crash too
+            os.fsync(directory)  # else a crash may lose the name of the file
         finally:
             os.close(directory)
         return file

@@ -1,4 +1,4 @@
-"""The receipt of an erasure: a JWS (RFC 7515, Ed25519 by RFC 9864) that is checked without the server.
+"""The receipt of an erasure: a JWS (RFC 7515, Ed25519 by RFC 9864) that can be verified without the server.
 
 The key is derived from the secret key of the installation; its public half is a JWKS at /everlist/v1/keys.
 """
@@ -26,11 +26,11 @@ _JWS = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 
 class NotGenuine(EverlistError):
-    """The receipt does not hold: the text says why."""
+    """The receipt is not genuine, or cannot be read: the text says why."""
 
 
 class Removed(msgspec.Struct, frozen=True):
-    """What was taken out of one place."""
+    """What was removed from one place."""
 
     place: str
     """A table of the database, or `files`."""
@@ -39,7 +39,7 @@ class Removed(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a receipt says."""
+    """The claims of a receipt."""
 
     erasure_id: UUID
     account_id: UUID
@@ -52,7 +52,7 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
     activity_id: UUID | None = None
     request_id: str | None = None
     repeated_at: datetime | None = None
-    """When it was done again from the erase ledger, after the database had been restored from a backup."""
+    """When it was repeated from the erase ledger, after the database was restored from a backup."""
 
 
 @lru_cache(maxsize=4)
@@ -62,12 +62,12 @@ def _key(secret: bytes) -> OKPKey:
 
 
 def key_id(secret: bytes) -> str:
-    """The thumbprint (RFC 7638) of the public half of this secret key's signing key."""
+    """Return the thumbprint (RFC 7638) of the public half of this secret key's signing key."""
     return _key(secret).thumbprint()
 
 
 def public_keys(secret: bytes) -> dict[str, Any]:
-    """The JWKS by which the receipts of this secret key are checked."""
+    """Return the JWKS that verifies the receipts of this secret key."""
     key = _key(secret)
     return {
         "keys": [{**key.as_dict(private=False), "kid": key.thumbprint(), "alg": _ALGORITHM, "use": "sig"}]
@@ -75,14 +75,14 @@ def public_keys(secret: bytes) -> dict[str, Any]:
 
 
 def sign(receipt: Receipt, secret: bytes) -> str:
-    """The receipt as a compact JWS."""
+    """Sign a receipt; return a compact JWS."""
     key = _key(secret)
     header = {"alg": _ALGORITHM, "kid": key.thumbprint(), "typ": _TYPE}
     return jws.serialize_compact(header, msgspec.json.encode(receipt), key, algorithms=[_ALGORITHM])
 
 
 def verify(token: str, keys: object) -> Receipt:
-    """What a receipt says that was signed with one of `keys`, a JWKS. Raises NotGenuine."""
+    """Verify a receipt by `keys`, a JWKS, and return its claims. Raises NotGenuine."""
     try:
         key_set = KeySet.import_key_set(msgspec.convert(keys, dict[str, Any]))  # type: ignore[arg-type]
     except (JoseError, msgspec.ValidationError, ValueError, KeyError, TypeError) as error:
@@ -100,32 +100,32 @@ def verify(token: str, keys: object) -> Receipt:
 
 
 class _File(msgspec.Struct):
-    """An answer with one receipt, or a page with several."""
+    """An answer of the server: one receipt, or a page of erasures."""
 
     receipt: str = ""
     erasures: list[_File] = []
 
 
 def tokens(text: bytes) -> list[str]:
-    """The receipts in a file: one JWS, or the JSON of an answer that has some. Raises NotGenuine."""
+    """Return the receipts in a file: one JWS, or the JSON of an answer. Raises NotGenuine."""
     if _JWS.fullmatch(text.strip()):
         return [text.strip().decode()]
     try:
         file = msgspec.json.decode(text, type=_File)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         file = _File()
-    found = [one.receipt for one in (file, *file.erasures) if one.receipt]
+    found = [part.receipt for part in (file, *file.erasures) if part.receipt]
     if not found:
         raise NotGenuine("there is no receipt in this file")
     return found
 
 
-def told(receipt: Receipt) -> str:
-    """The receipt in words, a line for each place."""
-    whom = f"contact {receipt.contact_id}" if receipt.contact_id else "an address that no contact had"
+def described(receipt: Receipt) -> str:
+    """Return the receipt in words, a line for each place."""
+    subject = f"contact {receipt.contact_id}" if receipt.contact_id else "an address that no contact had"
     lines = [
         f"Erasure {receipt.erasure_id}",
-        f"  of        {whom}, account {receipt.account_id}",
+        f"  of        {subject}, account {receipt.account_id}",
         f"  at        {receipt.erased_at:%Y-%m-%d %H:%M:%S} UTC",
         f"  because   {receipt.reason or 'no reason was given'}",
     ]

@@ -1,4 +1,4 @@
-"""Erase again, from the erase ledger, whom a backup brought back."""
+"""Repeat the erasures of the erase ledger after a backup was restored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 from everlist.core.consent import suppression
 from everlist.core.ids import NO_ID
 from everlist.core.privacy import erasures, ledger
-from everlist.core.privacy.erase import Subject, erasure_id_of, finish, locked, subject_of
+from everlist.core.privacy.erase import Subject, erase_subjects, erasure_id_of, lock_for_erasure, subject_of
 from everlist.core.privacy.receipt import key_id
 
 if TYPE_CHECKING:
@@ -27,14 +27,14 @@ SCANNED = 10_000
 
 
 class Repeated(msgspec.Struct):
-    """What came of the lines of the erase ledger."""
+    """The result of repeating the erase ledger."""
 
     erasures: int = 0
-    """Done again."""
+    """Erasures that were repeated."""
     unreadable: int = 0
-    """Lines that were never finished: the machine stopped while it wrote them, before their erasures."""
+    """Incomplete lines: the machine stopped while writing them, before their erasures."""
     other_key: int = 0
-    """Of the erasures: made under another secret key, so that their contacts are found by id alone."""
+    """Erasures made with another secret key: their contacts are found by id only."""
 
 
 _Missing = dict[UUID, list[ledger.Line]]
@@ -42,9 +42,9 @@ _Missing = dict[UUID, list[ledger.Line]]
 
 
 async def repeat_all(db: Database, path: Path, *, act: Act, installation: Installation) -> Repeated:
-    """Do again the erasures that the erase ledger has and the database lacks.
+    """Repeat the erasures that are in the erase ledger and not in the database.
 
-    A contact is found by its id, and by an address that it had before the erasure. `act` is who repeats.
+    Find a contact by its id, and by an address that it had before the erasure.
     """
     repeated = Repeated()
     missing: _Missing = defaultdict(list)
@@ -72,7 +72,7 @@ async def _add_missing(db: Database, batch: _Missing, missing: _Missing) -> None
 
 
 async def _missing(db: Database, account_id: UUID, lines: list[ledger.Line]) -> list[ledger.Line]:
-    """Those of the lines that the database does not know; none where it does not know the account."""
+    """Return the lines whose erasure is not in the database; none if the account is not."""
     if not await db.value("select exists (select from account where account_id = $1)", account_id):
         return []
     contact_ids = [line.contact_id for line in lines if line.contact_id is not None]
@@ -103,24 +103,24 @@ async def _repeat(
 
 
 class _Match(msgspec.Struct):
-    """What a line of the ledger meets in the database."""
+    """What the database has for a line of the ledger."""
 
     contact_ids: set[UUID] = msgspec.field(default_factory=set[UUID])
     taken: set[bytes] = msgspec.field(default_factory=set[bytes])
-    """Addresses that came to a contact after the erasure: the person's own doing."""
+    """HMACs of addresses that a contact got after the erasure: its person came back."""
 
 
 async def _matched(
     db: Database, account_id: UUID, lines: list[ledger.Line], installation: Installation
 ) -> dict[UUID, _Match]:
-    """The contacts of these erasures, by erasure: one walk over the account's contacts."""
+    """Match the lines with contacts, in one walk over the contacts of the account."""
     matched: dict[UUID, _Match] = {line.erasure_id: _Match() for line in lines}
     by_contact = {line.contact_id: line for line in lines if line.contact_id is not None}
     key = key_id(installation.secret_key)
     by_hash: dict[bytes, ledger.Line] = {}
     for line in lines:
         if line.key_id == key:
-            by_hash |= {one.hmac: line for one in line.hashes}
+            by_hash |= {hashed.hmac: line for hashed in line.hashes}
     after = NO_ID
     while True:
         rows = await db.rows(
@@ -159,30 +159,41 @@ async def _repeat_chunk(
     act: Act,
     installation: Installation,
 ) -> None:
-    """Do some erasures again: of the contacts that they meet, and of the addresses that they name."""
+    """Repeat some erasures: erase the matching contacts, and suppress the addresses of the lines."""
     key = key_id(installation.secret_key)
-    met = {contact_id for line in lines for contact_id in matched[line.erasure_id].contact_ids}
-    found = await locked(tx, account_id, list(met))
-    left = dict(found)
+    contact_ids = {contact_id for line in lines for contact_id in matched[line.erasure_id].contact_ids}
+    found = await lock_for_erasure(tx, account_id, list(contact_ids))
+    unassigned = dict(found)
     subjects: list[Subject] = []
-    of: list[ledger.Line] = []
+    subject_lines: list[ledger.Line] = []
     for line in lines:
         match = matched[line.erasure_id]
-        hashes = tuple(one for one in line.hashes if line.key_id == key and one.hmac not in match.taken)
-        subject = Subject(line.erasure_id, line.contact_id, hashes=hashes)
-        row = left.pop(line.contact_id, None) if line.contact_id else None
+        hashes = tuple(
+            hashed for hashed in line.hashes if line.key_id == key and hashed.hmac not in match.taken
+        )
+        subject = Subject(erasure_id=line.erasure_id, contact_id=line.contact_id, hashes=hashes)
+        row = unassigned.pop(line.contact_id, None) if line.contact_id else None
         if row is not None:
             own = subject_of(account_id, line.erasure_id, row, act, installation)
-            known = {one.hmac for one in hashes}  # the line is newer: of an opt-out it says what held at last
-            more = tuple(one for one in own.hashes if one.hmac not in known)
+            # The line is newer than the backup, so its opt-out date wins.
+            known = {hashed.hmac for hashed in hashes}
+            more = tuple(hashed for hashed in own.hashes if hashed.hmac not in known)
             subject = msgspec.structs.replace(own, hashes=hashes + more)
         subjects.append(subject)
-        of.append(line)
+        subject_lines.append(line)
     for line in lines:
         for contact_id in matched[line.erasure_id].contact_ids:
-            if (row := left.pop(contact_id, None)) is not None:
+            if (row := unassigned.pop(contact_id, None)) is not None:
                 erasure_id = erasure_id_of(line.erasure_id, contact_id)
                 subjects.append(subject_of(account_id, erasure_id, row, act, installation))
-                of.append(line)
-    reasons, dates = [line.reason for line in of], [line.at for line in of]
-    await finish(tx, account_id, subjects, found, reasons, dates=dates, act=act, installation=installation)
+                subject_lines.append(line)
+    await erase_subjects(
+        tx,
+        account_id,
+        subjects,
+        found,
+        [line.reason for line in subject_lines],
+        dates=[line.at for line in subject_lines],
+        act=act,
+        installation=installation,
+    )

@@ -1,6 +1,7 @@
-"""Find what there is of addresses that are known by their HMACs alone, as an activity that is queued knows them.
+"""Find the spellings of addresses of which only the HMACs are known, as a queued erasure knows them.
 
-It looks where an erasure looks by address, in every text for whatever could be an address, once for all of them.
+Search the texts of every table from which an erasure removes addresses, once for all HMACs: hash whatever could be an
+address, and compare.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
     from everlist.db import Transaction
 
 TABLES = {"import_report", "activity", "mail", "idempotency_key", "before_image", "export_part"}
-"""Where is looked: a test compares them with the places that are emptied by address."""
+"""The tables that are searched; a test compares them with the places that are emptied by address."""
 READ = 5_000
 
 _AT = re.compile(r"""([^\s,;"<>()\[\]@]{1,80})@(?=([^\s,;"<>()\[\]@]{1,80}))""")
-"""Not more than an address has: without a limit, a long text without a break would take for ever."""
+"""At most as many characters as an address has: without a limit, a long word would take quadratic time."""
 _GLUE = re.compile(r"[:=/|'&?{}]")
-"""What may stand in an address, and between other text and an address too."""
+"""Characters that may be part of an address, or separate it from the text before it."""
 _DOMAIN = re.compile(r"[\w.-]+")
 _ESCAPED = re.compile(r"\\.")
 
@@ -36,7 +37,7 @@ _ESCAPED = re.compile(r"\\.")
 async def spellings(
     tx: Transaction, account_id: UUID, hashes: Iterable[bytes], installation: Installation
 ) -> dict[bytes, set[str]]:
-    """The addresses of these HMACs as they stand in some text of the account; nothing of one that stands nowhere."""
+    """Return the spellings of these HMACs' addresses in the texts of the account; none for an address in no text."""
     wanted = frozenset(hashes)
     found: defaultdict[bytes, set[str]] = defaultdict(set)
     if wanted:
@@ -57,12 +58,12 @@ def _among(
             key = address.key if address else key
         hashed = installation.address_hmac(account_id, suppression.EMAIL, key)
         if hashed in wanted:
-            found += [(hashed, one) for one in {spelling, spelling.lower(), key}]
+            found += [(hashed, text) for text in {spelling, spelling.lower(), key}]
     return found
 
 
 def _candidates(text: str) -> Iterator[str]:
-    """Whatever could be an address in the text, with and without what may only be beside it."""
+    """Yield whatever could be an address in the text, also without characters that may only surround it."""
     for match in _AT.finditer(text):
         local, rest = match.groups()
         domain = _DOMAIN.match(rest)
@@ -71,23 +72,23 @@ def _candidates(text: str) -> Iterator[str]:
         locals_ = [local, *(local[glue.end() :] for glue in _GLUE.finditer(local))]
         labels = domain[0].strip(".-_").split(".")
         for end in range(len(labels), 1, -1):
-            yield from (f"{one}@{'.'.join(labels[:end])}" for one in locals_)
+            yield from (f"{part}@{'.'.join(labels[:end])}" for part in locals_)
 
 
 async def _texts(tx: Transaction, account_id: UUID) -> AsyncIterator[str]:
-    """What the tables say, in texts that cut no address in two."""
+    """Yield the contents of the tables, in texts that do not cut an address in two."""
     async for text in _reports(tx, account_id):
         yield text
-    told = await tx.rows(
+    messages = await tx.rows(
         "select errors, source_file_name from activity where account_id = $1"
         " and (errors <> '{}' or source_file_name is not null)",
         account_id,
     )
-    yield "\n".join("\n".join((*row["errors"], row["source_file_name"] or "")) for row in told)
-    waiting = await tx.rows(
+    yield "\n".join("\n".join((*row["errors"], row["source_file_name"] or "")) for row in messages)
+    mails = await tx.rows(
         "select address from mail where account_id = $1 and address is not null", account_id
     )
-    yield "\n".join(row["address"] for row in waiting)
+    yield "\n".join(row["address"] for row in mails)
     async for text in _json(tx, account_id):
         yield _ESCAPED.sub(" ", text)
     async for text in _exports(tx, account_id):
@@ -112,7 +113,7 @@ async def _reports(tx: Transaction, account_id: UUID) -> AsyncIterator[str]:
 
 
 async def _json(tx: Transaction, account_id: UUID) -> AsyncIterator[str]:
-    """Answers that are kept for repeated requests, and states before bulk activities."""
+    """Yield the answers kept for repeated requests, and the before-images of bulk activities."""
     after = b""
     while True:
         rows = await tx.rows(

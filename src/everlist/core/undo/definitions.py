@@ -1,4 +1,4 @@
-"""Lists, tags and custom fields that an activity deleted or made: kept, made again, taken away again."""
+"""Keep, restore and delete again the lists, tags and custom fields that an activity deleted or made."""
 
 from __future__ import annotations
 
@@ -15,58 +15,58 @@ if TYPE_CHECKING:
 
 
 async def definitions_back(job: Job, image: Row) -> list[str]:
-    """Make the lists, tags and fields again that the chunk deleted, and take away those that it made."""
+    """Restore the lists, tags and fields that the chunk deleted, and delete those that it made; return the errors."""
     if image["definitions"] is None:
         return []
     tx, account_id, now = job.tx, job.activity.account_id, job.act.now
     kept = msgspec.json.decode(image["definitions"])
-    made: dict[str, list[str]] = {}
+    restored: dict[str, list[str]] = {}
     errors: list[str] = []
-    for table in _AGAIN:
+    for table in _RESTORE:
         rows = kept.get(table, [])
         if not rows:
             continue
-        made[table], why = await _bring_back(tx, account_id, table, rows)
-        errors += why
+        restored[table], reasons = await _restore(tx, account_id, table, rows)
+        errors += reasons
     for table, ids in kept.get("made", {}).items():
-        errors += await _unmake(job, table, [UUID(one) for one in ids])
-    if made:
+        errors += await _delete(job, table, [UUID(made_id) for made_id in ids])
+    if restored:
         await tx.execute(
             "insert into before_image (account_id, activity_id, created, changed, definitions, made_at)"
             " values ($1, $2, '{}', '[]', $3, $4)",
             account_id,
             job.activity.activity_id,
-            msgspec.json.encode({"made": made}).decode(),
+            msgspec.json.encode({"made": restored}).decode(),
             now,
         )
     return errors
 
 
-async def _bring_back(
+async def _restore(
     tx: Transaction, account_id: UUID, table: str, rows: list[dict[str, Any]]
 ) -> tuple[list[str], list[str]]:
-    """Make them again as far as there is room: the ids of those that came back, and why the others did not."""
-    room: dict[str, tuple[int, str]] = {
+    """Restore as many as the account may have: return the ids of those, and the reasons why the others stay deleted."""
+    limits: dict[str, tuple[int, str]] = {
         "contact_list": (lists.MAX_LISTS, "lists"),
         "custom_field": (custom_fields.MAX_FIELDS, "custom fields"),
     }
-    most = room.get(table)
+    limit = limits.get(table)
     encoded = msgspec.json.encode(rows).decode()
     await accounts.lock(tx, account_id)
-    free = await tx.rows(_AGAIN[table], account_id, encoded, *(most[:1] if most else ()))
-    back = {str(row["id"]): row["back"] for row in free}
-    full = f"an account may have at most {most[0]} {most[1]}" if most else ""
+    free = await tx.rows(_RESTORE[table], account_id, encoded, *(limit[:1] if limit else ()))
+    restored = {str(row["id"]): row["restored"] for row in free}
+    full = f"an account may have at most {limit[0]} {limit[1]}" if limit else ""
     errors = [
         f"{row['name']} was not brought back: "
-        + (full if row[_ID[table]] in back else "another has its name or its id")
+        + (full if row[_ID[table]] in restored else "another has its name or its id")
         for row in rows
-        if not back.get(row[_ID[table]])
+        if not restored.get(row[_ID[table]])
     ]
-    return [one for one, is_back in back.items() if is_back], errors
+    return [definition_id for definition_id, is_restored in restored.items() if is_restored], errors
 
 
 _ID = {"contact_list": "list_id", "tag": "tag_id", "custom_field": "custom_field_id"}
-_AGAIN: dict[str, LiteralString] = {
+_RESTORE: dict[str, LiteralString] = {
     "contact_list": """
         with free as (
             select l.list_id from contact_list l
@@ -75,20 +75,20 @@ _AGAIN: dict[str, LiteralString] = {
                 select from contact_list o
                 where o.account_id = $1 and lower(o.name) = lower(l.name) and o.deleted_at is null)
         ),
-        back as (
+        restored as (
             update contact_list set deleted_at = null
             where account_id = $1 and deleted_at is not null and list_id in (
                 select list_id from free order by list_id limit greatest($3::bigint - (
                     select count(*) from contact_list where account_id = $1 and deleted_at is null), 0))
             returning list_id
         )
-        select list_id as id, list_id in (select list_id from back) as back from free
+        select list_id as id, list_id in (select list_id from restored) as restored from free
     """,
     "tag": """
         insert into tag (account_id, tag_id, name, tag_source, created_at, updated_at)
         select $1::uuid, tag_id, name, tag_source, created_at, updated_at
         from jsonb_populate_recordset(null::tag, $2::jsonb)
-        on conflict do nothing returning tag_id as id, true as back
+        on conflict do nothing returning tag_id as id, true as restored
     """,
     "custom_field": """
         with free as (
@@ -97,7 +97,7 @@ _AGAIN: dict[str, LiteralString] = {
                 select from custom_field f
                 where f.account_id = $1 and (f.custom_field_id = k.custom_field_id or f.name = k.name))
         ),
-        back as (
+        restored as (
             insert into custom_field (account_id, custom_field_id, label, name, type, metadata, version, choices,
                 created_at, updated_at)
             select $1::uuid, custom_field_id, label, name, type, metadata, version, choices, created_at, updated_at
@@ -105,14 +105,14 @@ _AGAIN: dict[str, LiteralString] = {
             limit greatest($3::bigint - (select count(*) from custom_field where account_id = $1), 0)
             on conflict do nothing returning custom_field_id
         )
-        select custom_field_id as id, custom_field_id in (select custom_field_id from back) as back from free
+        select custom_field_id as id, custom_field_id in (select custom_field_id from restored) as restored from free
     """,
 }
-"""What brings back those of them whose names and ids are free, up to as many as an account may have ($3)."""
+"""Restore the rows ($2) whose names and ids are free, up to as many as the account may have ($3)."""
 
 
-async def _unmake(job: Job, table: str, ids: list[UUID]) -> list[str]:
-    """Take lists, tags or fields away again, but for those that somebody has used since."""
+async def _delete(job: Job, table: str, ids: list[UUID]) -> list[str]:
+    """Delete lists, tags or fields, save those that contacts have by now; return an error for each of these."""
     tx, account_id = job.tx, job.activity.account_id
     used: set[UUID] = set()
     if table == "contact_list":
@@ -140,15 +140,15 @@ async def _unmake(job: Job, table: str, ids: list[UUID]) -> list[str]:
             account_id,
             ids,
         )
-    gone = tuple(one for one in ids if one not in used)
-    await keep_definitions(job, table, gone)
+    unused = tuple(definition_id for definition_id in ids if definition_id not in used)
+    await keep_definitions(job, table, unused)
     if table == "contact_list":
-        await lists.mark_deleted(tx, account_id, gone, now=job.act.now)
+        await lists.mark_deleted(tx, account_id, unused, now=job.act.now)
     elif table == "tag":
-        await tags.delete(tx, account_id, gone)
+        await tags.delete(tx, account_id, unused)
     else:
-        await custom_fields.delete_definitions(tx, account_id, gone)
-    return [f"{one} was kept: it is used" for one in sorted(used)]
+        await custom_fields.delete_definitions(tx, account_id, unused)
+    return [f"{definition_id} was kept: it is used" for definition_id in sorted(used)]
 
 
 async def _used(tx: Transaction, sql: LiteralString, account_id: UUID, ids: list[UUID]) -> set[UUID]:
@@ -156,22 +156,33 @@ async def _used(tx: Transaction, sql: LiteralString, account_id: UUID, ids: list
 
 
 _KEEP: dict[str, LiteralString] = {
-    "contact_list": "select list_id, name from contact_list where account_id = $1 and list_id = any($5)"
-    " and deleted_at is null",
-    "tag": "select * from tag where account_id = $1 and tag_id = any($5)",
-    "custom_field": "select * from custom_field where account_id = $1 and custom_field_id = any($5)",
+    "contact_list": """
+        insert into before_image (account_id, activity_id, created, changed, definitions, made_at)
+        select $1, $2, '{}', '[]', jsonb_build_object('contact_list', jsonb_agg(to_jsonb(d))), $3
+        from (
+            select list_id, name from contact_list
+            where account_id = $1 and list_id = any($4) and deleted_at is null
+        ) d
+        having count(*) > 0
+    """,
+    "tag": """
+        insert into before_image (account_id, activity_id, created, changed, definitions, made_at)
+        select $1, $2, '{}', '[]', jsonb_build_object('tag', jsonb_agg(to_jsonb(t) - 'account_id')), $3
+        from tag t where t.account_id = $1 and t.tag_id = any($4)
+        having count(*) > 0
+    """,
+    "custom_field": """
+        insert into before_image (account_id, activity_id, created, changed, definitions, made_at)
+        select $1, $2, '{}', '[]', jsonb_build_object('custom_field', jsonb_agg(to_jsonb(f) - 'account_id')), $3
+        from custom_field f where f.account_id = $1 and f.custom_field_id = any($4)
+        having count(*) > 0
+    """,
 }
+"""Store definitions as a before-image: $1 account, $2 activity, $3 now, $4 ids."""
 
 
 async def keep_definitions(job: Job, table: str, ids: tuple[UUID, ...]) -> None:
-    """Keep lists, tags or fields for undo, which the activity is about to delete."""
+    """Store the lists, tags or fields that the activity is about to delete, so that they can be restored."""
     await job.tx.execute(
-        "insert into before_image (account_id, activity_id, created, changed, definitions, made_at)"
-        " select $1, $2, '{}', '[]', jsonb_build_object($4::text, jsonb_agg(to_jsonb(d) - 'account_id')), $3"
-        " from (" + _KEEP[table] + ") d having count(*) > 0",
-        job.activity.account_id,
-        job.activity.activity_id,
-        job.act.now,
-        table,
-        list(ids),
+        _KEEP[table], job.activity.account_id, job.activity.activity_id, job.act.now, list(ids)
     )

@@ -1,4 +1,4 @@
-"""The before-images of one activity: how much they are, and whether they are kept."""
+"""Count the before-images of an activity, and refuse if they have expired."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 
 def refuse_forgotten(activity: Activity, *, now: datetime) -> None:
-    """Raises Conflict where what the activity changed is not kept any more."""
+    """Raise Conflict if the before-images of the activity have expired."""
     if is_forgotten(activity, now=now):
-        message = f"the activity ended more than {UNDO_WINDOW.days} days ago, and what it changed is not kept longer"
-        raise Conflict(message)
+        raise Conflict(
+            f"the activity ended more than {UNDO_WINDOW.days} days ago, and what it changed is not kept longer"
+        )
 
 
 async def count(tx: Transaction, account_id: UUID, activity_id: UUID) -> int:
-    """How many contacts the activity made or changed."""
+    """Return how many contacts the activity made or changed."""
     return await tx.value(
         "select coalesce(sum(cardinality(created) + jsonb_array_length(changed)), 0)::bigint"
         " from before_image where account_id = $1 and activity_id = $2",

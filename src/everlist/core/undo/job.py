@@ -1,4 +1,4 @@
-"""The undo of an activity, as an activity, and which activities can be undone."""
+"""Undo an activity, as an activity, and decide which can be undone."""
 
 from __future__ import annotations
 
@@ -8,28 +8,21 @@ from uuid import UUID
 import msgspec
 
 from everlist.core import activities, lists, tags
-from everlist.core.activities import Job, Progress
+from everlist.core.activities import ITEMS, ITEMS_DONE, OUTCOMES, Job, Progress, percent_done
 from everlist.core.consent import suppression
 from everlist.core.contacts.chain import CONSEQUENCES
 from everlist.core.contacts.model import MAX_CUSTOM_FIELDS, MAX_LISTS, MAX_TAGS
 from everlist.core.contacts.select import lock
 from everlist.core.ids import NO_ID
-from everlist.core.imports.merge import OUTCOMES
 from everlist.core.undo.definitions import definitions_back
 from everlist.core.undo.images import count, refuse_forgotten
-from everlist.core.undo.statement import REPORTED, UNDONE
+from everlist.core.undo.statement import REPORTED, RESTORED, Parameters
 from everlist.errors import Conflict
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from everlist.db import Transaction
-
-KIND = "activity_undo"
-_NEVER = {
-    "contact_exports": "the activity changed nothing",
-    "contact_erase": "an erasure cannot be undone",
-}
 
 
 class UndoRequest(msgspec.Struct, frozen=True):
@@ -39,29 +32,27 @@ class UndoRequest(msgspec.Struct, frozen=True):
 
 
 async def refuse_undo(tx: Transaction, account_id: UUID, activity_id: UUID, *, now: datetime) -> None:
-    """Raises NotFound, and Conflict where the activity cannot be undone. Of two who ask at once the second waits."""
+    """Raise NotFound, and Conflict if the activity cannot be undone now. Of two requests at once the second waits.
+
+    `kinds.queue_undo` calls it once the kind allows an undo.
+    """
     await tx.execute(
         "select from activity where account_id = $1 and activity_id = $2 for update", account_id, activity_id
     )
     activity = await activities.get(tx, account_id, activity_id)
-    if activity.kind in _NEVER:
-        raise Conflict(_NEVER[activity.kind])
     if activity.completed_at is None:
-        message = f"the activity has not ended: it is {activity.state}"
-        raise Conflict(message)
+        raise Conflict(f"the activity has not ended: it is {activity.state}")
     refuse_forgotten(activity, now=now)
     if await _is_undone(tx, account_id, activity_id):
-        message = "the activity has been undone already"
-        raise Conflict(message)
+        raise Conflict("the activity has been undone already")
 
 
 async def _is_undone(tx: Transaction, account_id: UUID, activity_id: UUID) -> bool:
-    """Whether there is an undo of the activity that is not itself undone."""
+    """Return True if the activity has an undo that has not itself been undone."""
     undos = await tx.rows(
-        "select activity_id from activity where account_id = $1 and kind = $2 and request ->> 'activity_id' = $3"
-        " and state in ('initialized', 'processing', 'completed')",
+        "select activity_id from activity where account_id = $1 and kind = 'activity_undo'"
+        " and request ->> 'activity_id' = $2 and state in ('initialized', 'processing', 'completed')",
         account_id,
-        KIND,
         str(activity_id),
     )
     for undo in undos:
@@ -71,59 +62,59 @@ async def _is_undone(tx: Transaction, account_id: UUID, activity_id: UUID) -> bo
 
 
 async def activity_undo(job: Job) -> Progress:
-    """Undo one chunk of an activity, the last one that is not undone yet."""
+    """Undo one chunk of an activity: the last one that has not been undone yet."""
     tx, activity = job.tx, job.activity
     account_id = activity.account_id
-    undone = msgspec.convert(activity.request, UndoRequest).activity_id
+    undone_id = msgspec.convert(activity.request, UndoRequest).activity_id
     total: int | None = activity.position.get("total")
     if total is None:
-        total = await count(tx, account_id, undone)
+        total = await count(tx, account_id, undone_id)
     image = await tx.row(
         "select chunk, made_at, definitions from before_image where account_id = $1 and activity_id = $2"
         " and ($3::bigint is null or chunk < $3) order by chunk desc limit 1",
         account_id,
-        undone,
+        undone_id,
         activity.position.get("chunk"),
     )
     if image is None:
         return Progress({"total": total}, done=True)
     errors = await definitions_back(job, image)
-    await _lock(tx, account_id, undone, image["chunk"])
-    seen: int = activity.position.get("rows", 0)
-    rows = await tx.rows(
-        UNDONE + CONSEQUENCES + REPORTED,
-        account_id,
-        job.act.now,
-        NO_ID,
-        image["chunk"],
-        job.act.operation,
-        job.act.request_id,
-        job.act.token_id,
-        job.act.activity_id,
-        undone,
-        image["made_at"],
-        seen,
-        MAX_LISTS,
-        MAX_TAGS,
-        await _refused(job, undone, image["chunk"]),
-        MAX_CUSTOM_FIELDS,
+    await _lock(tx, account_id, undone_id, image["chunk"])
+    rows_before: int = activity.position.get("rows", 0)
+    parameters = Parameters(
+        account_id=account_id,
+        now=job.act.now,
+        no_id=NO_ID,
+        chunk=image["chunk"],
+        operation=job.act.operation,
+        request_id=job.act.request_id,
+        token_id=job.act.token_id,
+        activity_id=job.act.activity_id,
+        undone_activity_id=undone_id,
+        made_at=image["made_at"],
+        rows_before=rows_before,
+        max_lists=MAX_LISTS,
+        max_tags=MAX_TAGS,
+        refused=await _refused(job, undone_id, image["chunk"]),
+        max_custom_fields=MAX_CUSTOM_FIELDS,
     )
-    counts = {OUTCOMES[row["letter"]]: row["number"] for row in rows}
+    rows = await tx.rows(RESTORED + CONSEQUENCES + REPORTED, *parameters)
+    counts: dict[str, int] = {OUTCOMES[row["letter"]]: row["number"] for row in rows}
     done = sum(counts.values())
-    counts["items_completed_count"] = done
-    if seen == 0 and "chunk" not in activity.position:
-        counts["items_total_count"] = total
+    counts[ITEMS_DONE] = done
+    if rows_before == 0 and "chunk" not in activity.position:
+        counts[ITEMS] = total
     return Progress(
-        {"total": total, "chunk": image["chunk"], "rows": seen + done},
+        {"total": total, "chunk": image["chunk"], "rows": rows_before + done},
         done=False,
-        percent_done=100 * (seen + done) // max(total, 1),
+        percent_done=percent_done(rows_before + done, total),
         counts=counts,
         errors=errors,
     )
 
 
 async def _lock(tx: Transaction, account_id: UUID, activity_id: UUID, chunk: int) -> None:
-    """Hold the contacts of a chunk, and keep the lists and tags that they may get back."""
+    """Lock the contacts of a chunk, and the lists and tags that they may get back."""
     named = await tx.row(
         """
         select
@@ -145,8 +136,8 @@ async def _lock(tx: Transaction, account_id: UUID, activity_id: UUID, chunk: int
     await lock(tx, account_id, named["contacts"])
 
 
-async def _refused(job: Job, undone: UUID, chunk: int) -> list[str]:
-    """Of the addresses and numbers that contacts of the chunk had: those that another has, or that are suppressed."""
+async def _refused(job: Job, undone_id: UUID, chunk: int) -> list[str]:
+    """Return the addresses and numbers of the before-images that another contact has now, or that are suppressed."""
     tx, account_id = job.tx, job.activity.account_id
     had = await tx.row(
         """
@@ -156,7 +147,7 @@ async def _refused(job: Job, undone: UUID, chunk: int) -> list[str]:
         where b.account_id = $1 and b.activity_id = $2 and b.chunk = $3
         """,
         account_id,
-        undone,
+        undone_id,
         chunk,
     )
     if had is None or not (had["addresses"] or had["numbers"]):

@@ -1,4 +1,4 @@
-"""Bring deleted contacts back."""
+"""Restore deleted contacts."""
 
 from __future__ import annotations
 
@@ -8,27 +8,29 @@ from uuid import UUID
 import msgspec
 
 from everlist.core import activities, lists
-from everlist.core.activities import Job, Progress
+from everlist.core.activities import ITEMS, ITEMS_DONE, Job, Progress, percent_done
 from everlist.core.contacts.edit import Edit, edit
 from everlist.core.contacts.filters import ContactFilter
 from everlist.core.contacts.select import choose
 from everlist.core.undo.images import count, refuse_forgotten
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
+    from everlist.core.act import Act
     from everlist.db import Transaction
 
 
+KIND = "contact_restore"
+
+
 class RestoreRequest(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Which contacts to bring back: one of these is set."""
+    """Which contacts to restore: exactly one of these is set."""
 
     contact_ids: tuple[UUID, ...] | None = None
     deleted_by_activity_id: UUID | None = None
 
 
 async def contact_restore(job: Job) -> Progress:
-    """Bring one chunk of deleted contacts back, on the live ones of the lists that they were on, with their tags."""
+    """Restore one chunk of deleted contacts, with their tags and those of their lists that still exist."""
     tx, activity = job.tx, job.activity
     account_id = activity.account_id
     request = msgspec.convert(activity.request, RestoreRequest)
@@ -51,31 +53,25 @@ async def contact_restore(job: Job) -> Progress:
         if image is None:
             return Progress(activity.position, done=True)
         chunk, ids = image["chunk"], image["ids"]
-    total: int | None = activity.position.get("total")
-    begun = total is not None
-    if total is None:
-        by = request.deleted_by_activity_id
-        total = len(ids) if by is None else await count(tx, account_id, by)
     restored = await _restore(job, ids)
-    seen = activity.counts.get("items_completed_count", 0) + len(ids)
-    counts = {
-        "items_completed_count": len(ids),
-        "updated": restored,
-        "unchanged": len(ids) - restored,
-        **({} if begun else {"items_total_count": total}),
-    }
+    counts = {ITEMS_DONE: len(ids), "updated": restored, "unchanged": len(ids) - restored}
+    total: int | None = activity.position.get("total")
+    if total is None:
+        deleted_by = request.deleted_by_activity_id
+        total = len(ids) if deleted_by is None else await count(tx, account_id, deleted_by)
+        counts[ITEMS] = total
     return Progress(
         {"total": total, "chunk": chunk},
         done=chunk is None,
-        percent_done=100 * seen // max(total, 1),
+        percent_done=percent_done(activity.counts.get(ITEMS_DONE, 0) + len(ids), total),
         counts=counts,
     )
 
 
 async def _restore(job: Job, ids: list[UUID]) -> int:
-    """Restore those of the contacts that are deleted; how many those were."""
+    """Restore those of the contacts that are deleted; return how many those were."""
     tx, account_id = job.tx, job.activity.account_id
-    deleted = ContactFilter(frozenset({"deleted"}), contact_ids=tuple(ids))
+    deleted = ContactFilter(statuses=frozenset({"deleted"}), contact_ids=tuple(ids))
     chunk = await choose(tx, account_id, deleted, after=None, limit=None)
     were_on = {list_id for contact in chunk.contacts for list_id in contact.deleted_list_ids}
     live = await lists.lock_live(tx, account_id, sorted(were_on))
@@ -83,6 +79,11 @@ async def _restore(job: Job, ids: list[UUID]) -> int:
     return len(chunk.contacts)
 
 
-async def refuse_restore(tx: Transaction, account_id: UUID, activity_id: UUID, *, now: datetime) -> None:
-    """Raises NotFound where there is no such activity, and Conflict where what it deleted is not known any more."""
-    refuse_forgotten(await activities.get(tx, account_id, activity_id), now=now)
+async def queue_restore(
+    tx: Transaction, account_id: UUID, request: RestoreRequest, *, act: Act
+) -> activities.Activity:
+    """Queue a restore. Raises NotFound if its activity does not exist, and Conflict if its rows are no longer kept."""
+    if request.deleted_by_activity_id is not None:
+        deletion = await activities.get(tx, account_id, request.deleted_by_activity_id)
+        refuse_forgotten(deletion, now=act.now)
+    return await activities.create(tx, account_id, KIND, request, act=act)

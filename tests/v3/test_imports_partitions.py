@@ -15,7 +15,7 @@ from everlist.core import activities
 from everlist.core.activities import ActivityFailed
 from everlist.core.imports import job
 from everlist.db import Database, RetryTransaction, Unavailable
-from everlist.worker.run import Worker
+from everlist.worker.activities import Worker
 from tests.conftest import INSTALLATION, Api, Sql
 from tests.core.recount import recount
 from tests.v3.bulk import counted, ended, person
@@ -28,7 +28,7 @@ FILE = "email\n" + "".join(f"{name}@example.org\n" for name in NAMES)
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Five chunks: the first is merged alone, then two strands have two each."""
+    """Five chunks: the first is merged alone, then two partitions have two each."""
     monkeypatch.setattr(job, "CHUNK", 2)
 
 
@@ -74,7 +74,7 @@ def members(api: Api, list_id: str) -> int:
 def test_two_chunks_are_merged_at_once(
     alice: Api, run: Callable[[], Any], rows: Rows, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("everlist.worker.run.VACUUMED", 1)
+    monkeypatch.setattr("everlist.worker.activities.VACUUM_ROWS", 1)
     together = Together(monkeypatch, nothing)
     a_list = new_list(alice)
     activity_id = made(post_file(alice, FILE, a_list))
@@ -152,7 +152,7 @@ def test_rows_that_are_lost_between_chunks_are_read_again(
     database: Database,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A crash of PostgreSQL empties their table, and a strand may find it so before it knows of the crash."""
+    """A crash of PostgreSQL empties their table, and a partition may see that before it notices the crash."""
     lost: list[int] = []
 
     async def lose(first: int) -> None:
@@ -258,7 +258,7 @@ def test_what_gets_in_the_way_of_one_is_done_again_there_alone(
 def test_a_chunk_that_always_loses_the_database_fails_its_import_though_others_do_not(
     alice: Api, worker: Worker, portal: BlockingPortal, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("everlist.worker.run.LOSSES", 2)
+    monkeypatch.setattr("everlist.worker.activities.MAX_LOSSES", 2)
     merge = job.merge
 
     async def losing(*args: Any, **named: Any) -> Any:
