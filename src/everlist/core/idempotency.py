@@ -138,7 +138,7 @@ async def _claim(
             "delete from idempotency_key where account_id = $1 and key_hash = $2", account_id, key_hash
         )
     elif row["request_hash"] != request_hash:
-        raise KeyReused("Idempotency-Key does not have a valid value: another request was done with it")
+        raise KeyReused("another request was done with this Idempotency-Key")
     else:
         headers = msgspec.json.decode(row["headers"], type=list[tuple[str, str]])
         raise Repeated(Answer(status=row["status"], headers=headers, body=row["body"]))

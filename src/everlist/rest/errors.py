@@ -156,7 +156,8 @@ def _not_again(error: idempotency.NotAgain) -> Response:
         case idempotency.Repeated(answer=first) if first.body is not None:
             return Response(first.body, first.status, {**dict(first.headers), "Idempotent-Replayed": "true"})
         case idempotency.KeyReused():
-            return error_response(422, VALIDATION, str(error))
+            text = "Idempotency-Key does not have a valid value: another request was done with it"
+            return error_response(422, VALIDATION, text)
         case idempotency.UnderWay():
             return error_response(409, CONFLICT, str(error), {"Retry-After": "1"})
         case _:

@@ -85,7 +85,7 @@ class Edge(Generic[R]):
     """One contract over HTTP."""
 
     prefixes: tuple[str, ...]
-    """The paths that are the edge's, with all that is below them: `/v3` is also `/v3/contacts`."""
+    """The paths that are the edge's, with all that is below them: `/api` is also `/api/things`."""
     routes: tuple[Route[R], ...]
     request: type[R]
     """The class of the requests that its handlers take."""
