@@ -87,7 +87,7 @@ def test_no_request_no_change(source: str, permission: str) -> None:
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_explicit_does_not_become_implicit(source: str) -> None:
-    with pytest.raises(Invalid, match="permission_to_send"):
+    with pytest.raises(Invalid, match="permission: explicit cannot become implicit"):
         changed(initial(BY_CONTACT, now=EARLIER), source, requested=IMPLICIT, now=NOW)
 
 
