@@ -82,9 +82,8 @@ async def read_rows(job: Job) -> Progress:
     account_id, activity_id = activity.account_id, activity.activity_id
     request = msgspec.convert(activity.request, ImportRequest)
     await tx.execute("set local statement_timeout = 0")
-    await tx.execute(
-        "delete from import_row where account_id = $1 and activity_id = $2", account_id, activity_id
-    )
+    for delete in _DELETE_ROWS:
+        await tx.execute(delete, account_id, activity_id)
     fields = await custom_fields.page(tx, account_id, limit=custom_fields.MAX_FIELDS)
     reading = Reading(
         activity,
@@ -99,13 +98,14 @@ async def read_rows(job: Job) -> Progress:
     if reading.rows == 0:
         message = "the file has no rows"
         raise ActivityFailed(message)
-    await tx.execute("analyze import_row (account_id, activity_id, row_number)")
+    await tx.execute("analyze import_row (activity_id, row_number)")
     for supersede in _SUPERSEDE if reading.has_numbers else _SUPERSEDE[:1]:
         await tx.execute(supersede, account_id, activity_id)
     position: dict[str, object] = {
         "rows": reading.rows,
         "fields": [str(one) for one in reading.custom_field_ids],
         "opt_outs": reading.has_opt_outs,
+        "numbers": reading.has_numbers,
     }
     if "rows" in activity.position:  # read again after a crash: what was counted stays counted
         return Progress(position, done=False)
@@ -117,6 +117,11 @@ async def read_rows(job: Job) -> Progress:
         position, done=False, percent_done=5, counts=counts, errors=reading.remarks + reading.errors
     )
 
+
+_DELETE_ROWS: tuple[LiteralString, LiteralString] = (
+    "delete from import_row where account_id = $1 and activity_id = $2",
+    "delete from import_change where account_id = $1 and activity_id = $2",
+)
 
 _SUPERSEDE: tuple[LiteralString, LiteralString] = (
     """
@@ -171,6 +176,7 @@ async def _merge(job: Job) -> Progress:
         installation=job.installation,
         expect_new=position.get(f"expect_new{n}", position.get("expect_new0", False)),
         opt_outs=position["opt_outs"],
+        numbers=position.get("numbers", True),  # absent where an earlier version read the file
     )
     counts = counted(merged)
     places = {one: position[f"next{one}"] for one in range(STRANDS) if f"next{one}" in position}
@@ -222,4 +228,4 @@ async def analyze(tx: Transaction, *, before: int, created: int, done: bool) -> 
     Once there are some, of which there were `before` when this chunk began, and again at the end.
     """
     if before < ANALYZED <= created or (done and created >= ANALYZED):
-        await tx.execute("analyze contact (account_id, contact_id, deleted_at, permission), list_membership")
+        await tx.execute("analyze contact (contact_id, deleted_at, permission), list_membership")

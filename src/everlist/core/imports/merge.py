@@ -10,16 +10,16 @@ contact has is remembered as that of one who unsubscribed, so that the next file
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, LiteralString, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from everlist.core import counters, usage
 from everlist.core.consent import suppression
-from everlist.core.contacts.apply import CONSEQUENCES
-from everlist.core.contacts.columns import PLAIN
+from everlist.core.contacts.consequences import Move, State, consequences
+from everlist.core.contacts.model import MAX_CUSTOM_FIELDS, MAX_LISTS, MAX_PHONES, MAX_STREET_ADDRESSES
 from everlist.core.contacts.select import lock
-from everlist.core.ids import NO_ID
-from everlist.core.imports.subresources import ADDRESSES, HAS_ADDRESSES, HAS_PHONES, PHONES
+from everlist.core.imports import statements
 from everlist.db import RetryTransaction
 
 if TYPE_CHECKING:
@@ -28,352 +28,10 @@ if TYPE_CHECKING:
 
     from everlist.core.act import Act
     from everlist.core.installation import Installation
-    from everlist.db import Transaction
+    from everlist.db import Row, Transaction
 
 OUTCOMES = {"c": "created", "u": "updated", "n": "unchanged", "h": "held_back", "r": "rejected"}
-
-# The contact that a row is about: the one with its address, or for a row without an address with its number.
-# `(select $1)` is not looked into when the statement is planned. Where $1 is, and the account is newer than the
-# statistics, it is taken for empty, and all its contacts are read for each row, by any index of account_id.
-_CONTACT: LiteralString = """lateral (
-        select e.* from contact e where e.account_id = (select $1::uuid) and e.email_key = r.email_key
-        union all
-        select s.* from contact s
-        where r.email_key is null and s.account_id = (select $1::uuid) and s.sms_number = r.sms_number
-    ) c"""
-
-
-def _differs(gone: LiteralString) -> LiteralString:
-    """Whether the row has another value than the contact; `gone` are the fields that exist no more."""
-    return (
-        """(
-            r.first_name <> coalesce(c.first_name, '') or r.last_name <> coalesce(c.last_name, '')
-            or r.job_title <> coalesce(c.job_title, '') or r.company_name <> coalesce(c.company_name, '')
-            or r.birthday_month <> coalesce(c.birthday_month, 0) or r.birthday_day <> coalesce(c.birthday_day, 0)
-            or r.anniversary <> coalesce(c.anniversary, '-infinity')
-            or c.custom_fields || (r.custom_fields - """
-        + gone
-        + """) <> c.custom_fields
-            or (r.email is not null and c.email is null)
-        ) is true"""
-    )
-
-
-def _noted(
-    merged: LiteralString, activity: LiteralString, first: LiteralString, last: LiteralString
-) -> LiteralString:
-    """Store the outcomes of a chunk's rows: `merged` selects those that were merged, the others are decided."""
-    return (
-        """
-    insert into import_outcome (account_id, activity_id, first_row, outcomes, line_numbers, contact_ids)
-    select $1, """
-        + activity
-        + ", "
-        + first
-        + """, string_agg(outcome, '' order by row_number),
-        array_agg(line_number order by row_number), array_agg(contact_id order by row_number)
-    from (
-        """
-        + merged
-        + """
-        union all
-        select row_number, line_number, case when problem is not null then 'r' else 'n' end, null
-        from import_row
-        where account_id = $1 and activity_id = """
-        + activity
-        + " and row_number between "
-        + first
-        + " and "
-        + last
-        + """
-            and (superseded_by is not null or problem is not null)
-    ) outcomes
-    having count(*) > 0"""
-    )
-
-
-_COMPARE: LiteralString = (
-    """
-with compared as materialized (
-    select r.row_number, r.line_number, r.email_key is null as by_number, c.contact_id,
-        c.deleted_at is null and coalesce(c.permission, c.sms_permission) is distinct from 'unsubscribed'
-        and not r.opted_out and not """
-    + _differs("$6::text[]")
-    + """
-        and (r.sms_number is null or c.sms_number = r.sms_number)
-        and (r.phone_numbers is null or """
-    + HAS_PHONES
-    + """)
-        and (r.street_addresses is null or """
-    + HAS_ADDRESSES
-    + """)
-        and (
-            select count(*) from list_membership m
-            where m.account_id = (select $1::uuid) and m.contact_id = c.contact_id and m.list_id = any($3::uuid[])
-        ) = cardinality($3::uuid[]) as same
-    from import_row r
-    left join """
-    + _CONTACT
-    + """ on true
-    where r.account_id = $1 and r.activity_id = $2 and r.row_number between $4 and $5
-        and r.superseded_by is null and r.problem is null
-),
-verdict as materialized (
-    select count(*) filter (where same is not true) = 0 as all_unchanged, count(*) as number from compared
-),
-noted as ("""
-    + _noted("select row_number, line_number, 'n' as outcome, contact_id from compared", "$2", "$4", "$5")
-    + """ and (select all_unchanged from verdict)
-)
-select
-    coalesce(array_agg(row_number) filter (where same), '{}') as rows,
-    coalesce(array_agg(line_number) filter (where same), '{}') as lines,
-    coalesce(array_agg(contact_id) filter (where same), '{}') as unchanged,
-    coalesce(array_agg(contact_id) filter (where same is not true and contact_id is not null), '{}') as others,
-    (select number from verdict where all_unchanged) as all_unchanged,
-    bool_or(by_number and contact_id is not null) as by_number
-from compared where not (select all_unchanged from verdict)
-"""
-)
-
-# $4: list ids, $9: first row, $10: last row, $11: suppressed address keys, $12: rows that change nothing, $13:
-# their lines, $14: their contacts, $15: the contacts that are locked, $16: those
-# of $11 whose persons were erased, $17: custom fields that exist no more, $18: the times of what is new
-_INCOMING: LiteralString = (
-    """
-with matched as materialized (  -- each row that counts, beside the contact that it is about
-    select r.row_number, r.line_number, r.contact_id as new_id, r.email as new_email, r.email_key as new_email_key,
-        r.sms_number as new_sms_number, r.sms_channel as new_sms_channel, r.opted_out,
-        c.contact_id, c.created_at, c.deleted_at, c.create_source, c.update_source,
-        c.email, c.email_key, c.email_created_at, c.email_updated_at, c.permission, c.opt_in_source, c.opt_in_at,
-        c.opt_out_source, c.opt_out_at, c.opt_out_reason, c.confirmed_at, c.sms_number, c.sms_permission, c.sms_channel,
-        coalesce(r.first_name, c.first_name) as first_name,
-        coalesce(r.last_name, c.last_name) as last_name,
-        coalesce(r.job_title, c.job_title) as job_title,
-        coalesce(r.company_name, c.company_name) as company_name,
-        coalesce(r.birthday_month, c.birthday_month) as birthday_month,
-        coalesce(r.birthday_day, c.birthday_day) as birthday_day,
-        coalesce(r.anniversary, c.anniversary) as anniversary,
-        case
-            when c.contact_id is null then coalesce(r.custom_fields - $17::text[], '{}')
-            else coalesce(c.custom_fields || (r.custom_fields - $17::text[]), c.custom_fields)
-        end as custom_fields,
-        coalesce("""
-    + PHONES
-    + """, '[]') as phone_numbers,
-        coalesce("""
-    + ADDRESSES
-    + """, '[]') as street_addresses,
-        coalesce(c.notes, '[]') as notes,
-        c.contact_id is not null and """
-    + _differs("$17::text[]")
-    + """ as differs,
-        coalesce(l.on_these, 0) as on_these, coalesce(l.on_lists, 0) as on_lists,
-        c.phone_numbers as phones_before, c.street_addresses as addresses_before,
-        c.deleted_list_ids,
-        r.sms_number is not null and exists (
-            select from contact other where other.account_id = (select $1::uuid) and other.sms_number = r.sms_number
-            and other.contact_id is distinct from c.contact_id) as number_taken,
-        r.sms_number is not null and c.sms_number is not null and c.sms_number <> r.sms_number as number_differs,
-        coalesce((c.contact_id is null and r.email_key = any($11::text[]))
-            or (c.sms_number is null and r.sms_number = any($11::text[])), false) as suppressed
-    from import_row r
-    left join """
-    + _CONTACT
-    + """ on true
-    left join lateral (
-        select count(*) as on_lists, count(*) filter (where m.list_id = any($4::uuid[])) as on_these
-        from list_membership m where m.account_id = (select $1::uuid) and m.contact_id = c.contact_id
-    ) l on c.contact_id is not null
-    where r.account_id = $1 and r.activity_id = $8 and r.row_number between $9 and $10
-        and r.superseded_by is null and r.problem is null
-        and r.row_number not in (select unnest($12::integer[]))
-),
-judged as (
-    select matched.*,
-        case  -- what a row has too much of by itself was refused when it was read
-            when contact_id is not null and jsonb_array_length(phone_numbers) > 3 then 'more than 3 phone numbers'
-            when contact_id is not null and jsonb_array_length(street_addresses) > 3 then 'more than 3 street addresses'
-            when contact_id is not null and (select count(*) from jsonb_object_keys(custom_fields)) > 25
-                then 'more than 25 custom fields'
-            when on_lists - on_these + cardinality($4::uuid[]) > 50 and permission is distinct from 'unsubscribed'
-                and not suppressed then 'on more than 50 lists'
-        end as refused,
-        coalesce(coalesce(permission, case when new_email is null then sms_permission end) = 'unsubscribed', false)
-            or suppressed or opted_out as held,
-        differs or phone_numbers is distinct from phones_before or street_addresses is distinct from addresses_before
-            as new_values
-    from matched
-),
-claimed as (  -- a number goes to one contact: who has it, or else the first row that may get it, one with an address first
-    select judged.*,
-        case when may_get then first_value(line_number) over claims end as given_to_line,
-        may_get and row_number() over claims > 1 as number_gone
-    from (
-        select judged.*, new_sms_number is not null and sms_number is null and not number_taken
-            and refused is null and not suppressed as may_get
-        from judged
-    ) judged
-    window claims as (partition by new_sms_number, may_get order by new_email_key is null, row_number)
-),
-followed as (
-    select claimed.*,
-        case
-            when number_taken or (number_gone and new_email_key is not null)
-                then 'the SMS number belongs to another contact'
-            when number_differs then 'the contact has another SMS number'
-        end as number_problem,
-        coalesce(case when number_gone and new_email_key is null then given_to_line end, """
-)
-
-_FOLLOWED: LiteralString = """
-        lead(line_number) over (
-            partition by coalesce(contact_id, new_id), refused is null order by row_number)"""
-"""One row may name a contact by its address and another by its number: the last counts."""
-
-_PAIRS: LiteralString = ", ".join(
-    "'"
-    + name
-    + "', case when c."
-    + name
-    + " is distinct from incoming."
-    + name
-    + " then jsonb_build_array(c."
-    + name
-    + ", incoming."
-    + name
-    + ") end"
-    for name, _ in PLAIN
-)
-"""What each of these columns was and becomes, where that differs, as undo needs it."""
-
-_CHANGED: LiteralString = (
-    """) as superseded_by
-    from claimed
-),
-incoming as materialized (
-    select followed.*,
-        case
-            when refused is not null then 'r'
-            when superseded_by is not null then 'n'
-            when held then 'h'
-            when contact_id is null then 'c'
-            when new_values or given_number is not null or deleted_at is not null
-                or on_these < cardinality($4::uuid[]) then 'u'
-            else 'n'
-        end as outcome
-    from (
-        select followed.*,
-            case when number_problem is null and sms_number is null then new_sms_number end as given_number,
-            case when number_problem is null and sms_number is null then new_sms_channel end as given_channel
-        from followed
-    ) followed
-),
-strangers as materialized (  -- contacts that are not locked: then nothing is written
-    select contact_id from incoming
-    where contact_id is not null and contact_id not in (select unnest($15::uuid[])) limit 1
-),
-changed as materialized (
-    select
-        coalesce(contact_id, new_id) as contact_id, coalesce(created_at, $2::timestamptz) as created_at,
-        $2::timestamptz as updated_at,
-        case when outcome = 'h' then deleted_at end as deleted_at,
-        case when outcome = 'h' then deleted_list_ids end as deleted_list_ids,
-        coalesce(create_source, 'Account') as create_source,
-        case when contact_id is not null then 'Account' end as update_source,
-        first_name, last_name, job_title, company_name, birthday_month, birthday_day, anniversary,
-        coalesce(email, new_email) as email, coalesce(email_key, new_email_key) as email_key,
-        case when coalesce(email, new_email) is not null then coalesce(email_created_at, $2) end as email_created_at,
-        case when coalesce(email, new_email) is not null then coalesce(email_updated_at, $2) end as email_updated_at,
-        case when coalesce(email, new_email) is not null then coalesce(permission, 'implicit') end as permission,
-        case when coalesce(email, new_email) is not null then coalesce(opt_in_source, 'Account') end as opt_in_source,
-        case when permission is not null then opt_in_at when new_email is not null then $2 end as opt_in_at,
-        opt_out_source, opt_out_at, opt_out_reason, confirmed_at,
-        coalesce(sms_number, given_number) as sms_number,
-        coalesce(sms_permission, given_channel #>> '{sms_channel_consents,0,sms_consent_permission}') as sms_permission,
-        coalesce(sms_channel, given_channel) as sms_channel,
-        custom_fields, phone_numbers, street_addresses, notes,
-        case when outcome = 'h' then '{}'::uuid[] else $4::uuid[] end as lists_added, '{}'::uuid[] as lists_removed,
-        '{}'::uuid[] as tags_added, '{}'::uuid[] as tags_removed,
-        'Account' as source,
-        case when given_channel is not null then jsonb_build_object(
-            'sms_channel_id', given_channel ->> 'sms_channel_id', 'sms_channel_history_id', gen_random_uuid(),
-            'consent_type', 'promotional_sms', 'consent_medium_type', 'FI', 'source_sms_number', given_number)
-        end as sms_details,
-        row_number,
-        case when contact_id is not null then (
-            select jsonb_strip_nulls(jsonb_build_object('columns', jsonb_build_object("""
-    + _PAIRS
-    + """,
-                'address', case when c.email is null and new_email is not null then jsonb_build_array('{}'::jsonb,
-                    jsonb_build_object('email', new_email, 'email_key', new_email_key, 'email_created_at', $2,
-                        'email_updated_at', $2, 'permission', 'implicit', 'opt_in_source', 'Account', 'opt_in_at', $2))
-                end,
-                'sms', case when given_number is not null then jsonb_build_array('{}'::jsonb,
-                    jsonb_build_object('sms_number', given_number, 'sms_channel', given_channel, 'sms_permission',
-                        given_channel #>> '{sms_channel_consents,0,sms_consent_permission}'))
-                end,
-                'deletion', case when c.deleted_at is not null and outcome = 'u' then jsonb_build_array(
-                    jsonb_build_object('deleted_at', c.deleted_at, 'deleted_list_ids', c.deleted_list_ids), '{}'::jsonb)
-                end),
-                'fields', (
-                    select jsonb_object_agg(key, jsonb_build_array(c.custom_fields -> key, value))
-                    from jsonb_each(incoming.custom_fields) where c.custom_fields -> key is distinct from value),
-                'joined', case when outcome = 'u' then nullif(array(
-                    select unnest($4::uuid[]) except select m.list_id from list_membership m
-                    where m.account_id = $1 and m.contact_id = c.contact_id), '{}') end))
-            from contact c where c.account_id = $1 and c.contact_id = incoming.contact_id)
-        end as image
-    from incoming
-    where (outcome in ('c', 'u') or (outcome = 'h' and (new_values or given_number is not null) and not suppressed))
-        and not exists (select from strangers)
-),"""
-)
-
-
-_REPORTED: LiteralString = (
-    """,
-reported as (
-    insert into import_report (account_id, activity_id, row_number, reason, email, keys)
-    select $1, $8, row_number,
-        case
-            when refused is not null then refused
-            when superseded_by is not null then 'superseded by line ' || superseded_by
-            when outcome <> 'h' then number_problem
-            when not k.known then 'the address is suppressed: its person was erased'
-            when suppressed then 'the address is suppressed: its person unsubscribed'
-            when permission is distinct from 'unsubscribed' and opted_out
-                then 'the file says that the contact has unsubscribed'
-            else 'the contact has unsubscribed' end,
-        case when k.known then coalesce(new_email, new_sms_number) end,
-        case when k.known then k.keys else '{}' end
-    from incoming cross join lateral (
-        select keys, not keys && $16::text[] as known
-        from (select array_remove(array[new_email_key, new_sms_number], null) as keys) k offset 0
-    ) k
-    where (outcome in ('r', 'h') or superseded_by is not null or number_problem is not null)
-        and not exists (select from strangers)
-),
-noted as ("""
-    + _noted(
-        """select row_number, line_number, outcome,
-            case when outcome <> 'r' then coalesce(contact_id, case outcome when 'c' then new_id end) end as contact_id
-        from incoming
-        union all
-        select row_number, line_number, 'n', contact_id
-        from unnest($12::integer[], $13::integer[], $14::uuid[]) unchanged (row_number, line_number, contact_id)""",
-        "$8",
-        "$9",
-        "$10",
-    )
-    + """ and not exists (select from strangers)
-)
-select outcome, count(*) as number, exists (select from strangers) as strange,
-    (select array_agg('Line ' || line_number || ': ' || coalesce(refused, number_problem) order by row_number)
-        from incoming where coalesce(refused, number_problem) is not null) as errors
-from incoming group by outcome
-"""
-)
+_LIMITS = (MAX_PHONES, MAX_STREET_ADDRESSES, MAX_CUSTOM_FIELDS, MAX_LISTS)
 
 
 async def merge(
@@ -388,70 +46,52 @@ async def merge(
     gone: Sequence[UUID] = (),
     expect_new: bool = False,
     opt_outs: bool = False,
+    numbers: bool = True,
 ) -> Merged:
     """Merge the rows `first` to `last` of the activity of `act`, without values of the custom fields `gone`.
 
     With `expect_new` it is tried first as if no row had a contact yet, which saves looking for them. `opt_outs` says
-    that of some persons of the file it is said there that they have unsubscribed.
-    Raises RetryTransaction where a person was erased, or an opt-out remembered, in the middle.
+    that of some persons of the file it is said there that they have unsubscribed, `numbers` that some rows may have an
+    SMS number. Raises RetryTransaction where a person was erased, or an opt-out remembered, in the middle.
     """
+    chunk = _Chunk(account_id, act.activity_id, first, last)
     ids = list(list_ids)
-    no_fields = [str(one) for one in gone]
-    now = act.now.replace(microsecond=0)
-    times = msgspec.json.encode({"created_at": now, "updated_at": now}).decode()
+    no_fields = [str(field_id) for field_id in gone]
     if opt_outs:
         await _remember(tx, account_id, first, last, act=act, installation=installation)
     while True:
-        found = (
-            _NOBODY
-            if expect_new
-            else await _find(tx, account_id, ids, no_fields, first=first, last=last, act=act)
-        )
+        found = _NOBODY if expect_new else await _find(tx, chunk, ids, no_fields)
         expect_new = False
-        if found.all_unchanged is not None:
+        if found.all_unchanged:
+            await tx.execute(statements.KEEP_OUTCOMES, *chunk, found.rows, found.unchanged)
             decided = await _decided(tx, account_id, first, last, act=act, installation=installation)
-            return Merged({"unchanged": found.all_unchanged}, decided, [])
+            return Merged({"unchanged": len(found.rows)}, decided, [])
         suppressed, erased = await _suppressed(
             tx, account_id, first, last, act=act, installation=installation
         )
-        merged = await tx.rows(
-            _INCOMING
-            + (_FOLLOWED if found.by_number else "null::integer")
-            + _CHANGED
-            + CONSEQUENCES
-            + _REPORTED,
-            account_id,
-            act.now,
-            NO_ID,
-            ids,
-            act.operation,
-            act.request_id,
-            act.token_id,
-            act.activity_id,
-            first,
-            last,
-            suppressed,
-            found.rows,
-            found.lines,
-            found.unchanged,
-            found.locked,
-            erased,
-            no_fields,
-            times,
-        )
-        if any(row["strange"] for row in merged):
-            continue
-        outcomes = {OUTCOMES[row["outcome"]]: row["number"] for row in merged}
-        if outcomes.keys() & {"created", "updated"}:
-            # Who has an address or number is locked, or nobody has it: then its person may just have been erased.
-            now_suppressed, _ = await _suppressed(
-                tx, account_id, first, last, act=act, installation=installation
-            )
-            if set(now_suppressed) != set(suppressed):
-                raise RetryTransaction
-        outcomes["unchanged"] = outcomes.get("unchanged", 0) + len(found.rows)
-        decided = await _decided(tx, account_id, first, last, act=act, installation=installation)
-        return Merged(outcomes, decided, (merged[0]["errors"] or []) if merged else [])
+        rules = _Rules(ids, no_fields, suppressed, numbers=numbers)
+        states = await _stage(tx, chunk, found, rules, act)
+        if not any(state["unlocked"] for state in states):
+            break
+        await tx.execute(statements.START_AGAIN, *chunk)
+    await _write(tx, chunk, states, no_fields, act)
+    if any(state["outcome"] in ("c", "u") for state in states):
+        # Who has an address or number is locked, or nobody has it: then its person may just have been erased.
+        now_suppressed, _ = await _suppressed(tx, account_id, first, last, act=act, installation=installation)
+        if set(now_suppressed) != set(suppressed):
+            raise RetryTransaction
+    if any(state["outcome"] in ("r", "h") or state["superseded"] or state["problems"] for state in states):
+        await tx.execute(statements.REPORT, *chunk, erased)
+    await tx.execute(statements.KEEP_OUTCOMES, *chunk, found.rows, found.unchanged)
+    errors: list[str] = []
+    if any(state["problems"] for state in states):
+        errors = [row["error"] for row in await tx.rows(statements.PROBLEMS, *chunk)]
+    outcomes = {"unchanged": len(found.rows)}
+    for state in states:
+        outcome = OUTCOMES[state["outcome"]]
+        outcomes[outcome] = outcomes.get(outcome, 0) + state["number"]
+    decided = await _decided(tx, account_id, first, last, act=act, installation=installation)
+    return Merged(outcomes, decided, errors)
 
 
 class Merged(NamedTuple):
@@ -465,48 +105,124 @@ class Merged(NamedTuple):
     """What was refused, of a row or of its number."""
 
 
+class _Chunk(NamedTuple):
+    """The rows that are merged: the first four parameters of every statement."""
+
+    account_id: UUID
+    activity_id: UUID | None
+    first: int
+    last: int
+
+
+class _Rules(NamedTuple):
+    """What decides, apart from rows and contacts, what becomes of a row."""
+
+    list_ids: list[UUID]
+    no_fields: list[str]
+    """Custom fields that no longer exist."""
+    suppressed: list[str]
+    """Addresses and numbers."""
+    numbers: bool
+    """True if rows may have an SMS number."""
+
+
 class _Found(NamedTuple):
     """The contacts that a chunk's rows are about."""
 
     rows: list[int]
-    """The rows that change nothing, with their lines and contacts."""
-    lines: list[int]
+    """The rows that change nothing, with their contacts."""
     unchanged: list[UUID]
     locked: list[UUID]
     """The contacts of the other rows."""
-    by_number: bool
-    """Whether a row says whom it is about by an SMS number alone: another may do so by an address."""
-    all_unchanged: int | None = None
-    """How many rows there are where none changes anything: their outcomes are stored, and nothing is left to do."""
+    all_unchanged: bool = False
+    by_number: bool = False
+    """True if a row names its contact by an SMS number alone: another may do so by an address."""
 
 
-_NOBODY = _Found([], [], [], [], by_number=False)
+_NOBODY = _Found([], [], [])
 
 
-async def _find(
-    tx: Transaction,
-    account_id: UUID,
-    list_ids: list[UUID],
-    gone: list[str],
-    *,
-    first: int,
-    last: int,
-    act: Act,
-) -> _Found:
+async def _find(tx: Transaction, chunk: _Chunk, list_ids: list[UUID], no_fields: list[str]) -> _Found:
     """Tell the rows that change nothing from the others, and lock the contacts of those."""
-    (row,) = await tx.rows(_COMPARE, account_id, act.activity_id, list_ids, first, last, gone)
-    found = _Found(
-        row["rows"],
-        row["lines"],
-        row["unchanged"],
-        row["others"],
-        by_number=bool(row["by_number"]),
-        all_unchanged=row["all_unchanged"],
-    )
+    (row,) = await tx.rows(statements.COMPARE, *chunk, list_ids, no_fields)
+    found = _Found(row["rows"], row["unchanged"], row["others"], row["all_unchanged"], row["by_number"])
+    if found.all_unchanged:
+        return found
     if found.by_number:  # two rows may be about one contact
-        found = _Found([], [], [], found.unchanged + found.locked, by_number=True)
-    await lock(tx, account_id, found.locked)
+        found = _Found([], [], found.unchanged + found.locked, by_number=True)
+    await lock(tx, chunk.account_id, found.locked)
     return found
+
+
+async def _stage(tx: Transaction, chunk: _Chunk, found: _Found, rules: _Rules, act: Act) -> Sequence[Row]:
+    """Work out what becomes of each row, and read how many become what."""
+    args = (
+        *chunk,
+        rules.list_ids,
+        rules.no_fields,
+        found.rows,
+        rules.suppressed,
+        await usage.month_began(tx, chunk.account_id, now=act.now),
+        _times(act),
+        *_LIMITS,
+    )
+    await tx.execute(statements.STAGE, *args)
+    if rules.numbers:
+        await tx.execute(statements.STAGE_BY_NUMBER, *args)
+        await tx.execute(statements.GIVE_NUMBERS_ONCE, *chunk)
+    if found.by_number:
+        await tx.execute(statements.SUPERSEDE, *chunk)
+    return await tx.rows(statements.STATES, *chunk, found.locked)
+
+
+def _times(act: Act) -> str:
+    """Return the times of phone numbers and addresses that are new, as JSON."""
+    now = act.now.replace(microsecond=0)
+    return msgspec.json.encode({"created_at": now, "updated_at": now}).decode()
+
+
+async def _write(
+    tx: Transaction, chunk: _Chunk, states: Sequence[Row], no_fields: list[str], act: Act
+) -> None:
+    """Write what becomes of the rows, table by table."""
+    written = [state for state in states if state["writes"]]
+    if not written:
+        return
+    created = any(not state["existed"] for state in written)
+    changed = any(state["existed"] for state in written)
+    numbers = any(state["gets_number"] for state in written)
+    readdressed = any(state["gets_number"] and state["existed"] for state in written)
+    provenance = (act.now, act.operation, act.request_id, act.token_id)
+    await tx.execute(statements.KEEP_BEFORE, *chunk, no_fields, act.now, readdressed)
+    if created:
+        await tx.execute(statements.CREATE_CONTACTS, *chunk, act.now, no_fields, _times(act))
+    if changed:
+        await tx.execute(statements.CHANGE_CONTACTS, *chunk, act.now, no_fields)
+    if any(state["lists_joined"] for state in written):
+        await tx.execute(statements.JOIN_LISTS, *chunk, act.now)
+    if created:
+        await tx.execute(statements.RECORD_CREATED, *chunk, *provenance)
+    if any(state["existed"] and not state["was_live"] and state["outcome"] == "u" for state in written):
+        await tx.execute(statements.RECORD_RESTORED, *chunk, *provenance)
+    if numbers:
+        await tx.execute(statements.RECORD_NUMBERS, *chunk, *provenance)
+    total = consequences(_move(state) for state in written)
+    await counters.add(tx, chunk.account_id, total.differences())
+    await usage.add(tx, chunk.account_id, total.active, first_this_month=total.first_this_month, act=act)
+
+
+def _move(state: Row) -> Move:
+    existed, deleted = state["existed"], state["existed"] and not state["was_live"]
+    has_sms = state["had_number"] or state["gets_number"]
+    return Move(
+        before=State(state["permission"], deleted, state["had_number"]) if existed else None,
+        after=State(state["permission"], deleted and state["outcome"] == "h", has_sms),
+        lists_joined=state["lists_joined"],
+        lists_kept=state["lists_kept"],
+        tags_kept=state["tags_kept"],
+        first_this_month=state["first_this_month"],
+        number=state["number"],
+    )
 
 
 async def _remember(
@@ -517,7 +233,7 @@ async def _remember(
         "select r.email_key from import_row r where r.account_id = $1 and r.activity_id = $2"
         " and r.row_number between $3 and $4 and r.opted_out and r.superseded_by is null and r.problem is null"
         " and r.email_key is not null and not exists ("
-        "select from contact c where c.account_id = (select $1::uuid) and c.email_key = r.email_key)",
+        "select from contact c where c.account_id = $1 and c.email_key = r.email_key)",
         account_id,
         act.activity_id,
         first,
@@ -575,29 +291,39 @@ async def _decided(
             erased += [key for key, remembered in found.items() if remembered.erased_at is not None]
     row = await tx.row(
         """
-        with decided as (
-            select r.row_number, r.problem, r.correctable, r.superseded_by, coalesce(r.email, r.sms_number) as shown,
-                coalesce(r.keys, array_remove(array[r.email_key, r.sms_number], null)) as keys
-            from import_row r
-            where r.account_id = $1 and r.activity_id = $2 and r.row_number between $3 and $4
-                and (r.problem is not null or r.superseded_by is not null)
-        ),
-        reported as (
-            insert into import_report (account_id, activity_id, row_number, reason, email, keys)
-            select $1, $2, row_number, coalesce(problem, 'superseded by line ' || superseded_by),
-                case when not keys && $5::text[] then shown end, case when keys && $5::text[] then '{}' else keys end
-            from decided
-        )
         select count(*) filter (where problem is not null) as rejected,
             count(*) filter (where problem is not null and correctable) as correctable_count,
             count(*) filter (where problem is not null and not correctable) as error_count,
             count(*) filter (where superseded_by is not null) as unchanged
-        from decided
+        from import_row
+        where account_id = $1 and activity_id = $2 and row_number between $3 and $4
+            and (problem is not null or superseded_by is not null)
         """,
         account_id,
         act.activity_id,
         first,
         last,
-        erased,
     )
-    return dict(row) if row else {}
+    decided = dict(row) if row else {}
+    if any(decided.values()):
+        await tx.execute(
+            """
+            insert into import_report (account_id, activity_id, row_number, reason, email, keys)
+            select account_id, activity_id, row_number, reason, case when not keys && $5::text[] then shown end,
+                case when keys && $5::text[] then '{}' else keys end
+            from (
+                select r.account_id, r.activity_id, r.row_number, coalesce(r.email, r.sms_number) as shown,
+                    coalesce(r.problem, 'superseded by line ' || r.superseded_by) as reason,
+                    coalesce(r.keys, array_remove(array[r.email_key, r.sms_number], null)) as keys
+                from import_row r
+                where r.account_id = $1 and r.activity_id = $2 and r.row_number between $3 and $4
+                    and (r.problem is not null or r.superseded_by is not null)
+            ) decided
+            """,
+            account_id,
+            act.activity_id,
+            first,
+            last,
+            erased,
+        )
+    return decided

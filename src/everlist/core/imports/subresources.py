@@ -26,16 +26,10 @@ class _Kept(NamedTuple):
         """Whether the contact has what the row says."""
         return "c." + self.column + " @> r." + self.column
 
-    def merged(self, times: LiteralString) -> LiteralString:
-        """What the contact has then; `times` are {created_at, updated_at} of what is new, as jsonb."""
+    def made(self, times: LiteralString) -> LiteralString:
+        """Return what a contact has that had none; `times` are {created_at, updated_at} of what is new, as jsonb."""
         return (
-            "case when r."
-            + self.column
-            + " is null then c."
-            + self.column
-            + " when c.contact_id is null or c."
-            + self.column
-            + " = '[]' then case jsonb_array_length(r."
+            "case jsonb_array_length(r."
             + self.column
             + ") when 1 then jsonb_build_array("
             + self._made("r." + self.column + " -> 0", "1", times)
@@ -43,10 +37,20 @@ class _Kept(NamedTuple):
             + self._made("item", "position", times)
             + " order by position) from jsonb_array_elements(r."
             + self.column
-            + ") with ordinality i(item, position)) end when "
-            + self.has
-            + " then c."
+            + ") with ordinality i(item, position)) end"
+        )
+
+    def merged(self, times: LiteralString) -> LiteralString:
+        """Return what a contact has after the row, null where that stays as it is, and for new contacts."""
+        return (
+            "case when c.contact_id is null or r."
             + self.column
+            + " is null or "
+            + self.has
+            + " then null when c."
+            + self.column
+            + " = '[]' then "
+            + self.made(times)
             + " when jsonb_array_length(c."
             + self.column
             + ") = 1 and jsonb_array_length(r."
@@ -105,4 +109,13 @@ _PHONES = _Kept(
 _ADDRESSES = _Kept("street_addresses", "street_address_id", "7", "", "")
 
 HAS_PHONES, HAS_ADDRESSES = _PHONES.has, _ADDRESSES.has
-PHONES, ADDRESSES = _PHONES.merged("$18::jsonb"), _ADDRESSES.merged("$18::jsonb")
+
+
+def merged(times: LiteralString) -> tuple[LiteralString, LiteralString]:
+    """Return what becomes of the phone numbers and of the street addresses of a contact; null: they stay."""
+    return _PHONES.merged(times), _ADDRESSES.merged(times)
+
+
+def made(times: LiteralString) -> tuple[LiteralString, LiteralString]:
+    """Return the phone numbers and the street addresses of a contact that the row makes."""
+    return _PHONES.made(times), _ADDRESSES.made(times)

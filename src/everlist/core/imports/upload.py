@@ -116,6 +116,9 @@ async def sweep(db: Queries, account_id: UUID, *, before: datetime) -> int:
         account_id,
         before,
     )
+    await db.value(
+        "delete from import_change t where t.account_id = $1 and " + ended + " returning null", account_id
+    )
     return await db.value(
         "with gone as (delete from import_row t where t.account_id = $1 and "
         + ended
@@ -129,4 +132,4 @@ async def vacuum(db: Queries) -> None:
 
     Left to autovacuum where somebody holds the table, such as a dry run.
     """
-    await db.value("vacuum (skip_locked) import_row")
+    await db.value("vacuum (skip_locked) import_row, import_change")
