@@ -5,7 +5,7 @@ in three rounds with other people in each. Both are lists of 100,000 rows; the s
 the first, line for line.
 
 For the meter, merges of an import's chunks take turns: one as it is, with the folding of what it has metered, and
-one without the CTE that meters. Reading the file is left out on both sides, so a whole import is slowed by less.
+one that adds nothing to the meter. Reading the file is left out on both sides, so a whole import is slowed by less.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import asyncio
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -24,15 +25,13 @@ from bench.report import Line, note
 from everlist.core import activities, usage
 from everlist.core.act import Act
 from everlist.core.activities import Job
-from everlist.core.contacts.apply import CONSEQUENCES
-from everlist.core.imports import merge
 from everlist.core.imports.job import ANALYZED, CHUNK, analyze, read_rows
+from everlist.core.imports.merge import merge
 from everlist.core.installation import Installation
 from everlist.db import open_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from everlist.core.activities import Activity
     from everlist.db import Database
@@ -120,7 +119,7 @@ async def _merged(everlist: Server, activity_id: UUID, list_id: UUID, chunk: int
     try:
         activity = await activities.get(db, everlist.account_id, activity_id)
         act = _act(activity)
-        await db.write(lambda tx: read_rows(Job(tx, db, activity, act)))
+        await db.write(lambda tx: read_rows(Job(tx, db, activity, act, _INSTALLATION)))
         await _merge(db, activity, list_id, range(1, chunk + 1), metered=True)
         await db.write(lambda tx: analyze(tx, before=0, created=ANALYZED, done=False))
         first = chunk + 1
@@ -153,10 +152,10 @@ async def _merge(
     """The seconds that it takes to merge these rows, and those to fold what was metered."""
     account_id, act = activity.account_id, _act(activity)
     folded = 0
-    with _consequences(CONSEQUENCES if metered else _WITHOUT):
+    with _meter(on=metered):
         begun = time.perf_counter()
         await db.write(
-            lambda tx: merge.merge(
+            lambda tx: merge(
                 tx, account_id, [list_id], first=rows[0], last=rows[-1], act=act, installation=_INSTALLATION
             )
         )
@@ -179,25 +178,20 @@ def _act(activity: Activity) -> Act:
     )
 
 
-def _without_meter() -> str:
-    """What follows from a change, but for the CTE that meters it. It stands between two that it has no part in."""
-    before, begins, rest = CONSEQUENCES.partition("metered as (\n")
-    _, ends, after = rest.partition("\n),\nledger as (\n")
-    _same((bool(begins), bool(ends), "metered" in after), (True, True, False))
-    return before + "ledger as (\n" + after
-
-
-_WITHOUT = _without_meter()
-
-
 @contextmanager
-def _consequences(sql: str) -> Iterator[None]:
-    """Let merges be followed by this."""
-    merge.CONSEQUENCES = sql
+def _meter(*, on: bool) -> Iterator[None]:
+    """Let merges add to the meter, or to nothing."""
+    add = usage.add
+    if not on:
+        usage.add = _add_nothing
     try:
         yield
     finally:
-        merge.CONSEQUENCES = CONSEQUENCES
+        usage.add = add
+
+
+async def _add_nothing(*_args: object, **_named: object) -> None:
+    """Stand in for usage.add."""
 
 
 def _slower(what: str, number: int, rounds: Sequence[Round], bar: float | None = None) -> Line:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from everlist.core.ids import new_id
-from everlist.core.imports import merge
+from everlist.core.imports import statements
 
 if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
@@ -46,7 +46,7 @@ def test_an_account_newer_than_the_statistics_is_read_by_key(
             await connection.execute(READ, new, activity_id)
             await connection.execute("analyze import_row")
             rows = await connection.fetch(
-                "explain " + merge._COMPARE, new, activity_id, [list_id], 1, 2_000, []
+                "explain " + statements.COMPARE, new, activity_id, 1, 2_000, [list_id], []
             )
             return "\n".join(row[0] for row in rows)
         finally:

@@ -44,21 +44,6 @@ create unlogged table import_change (
         end) stored,
     primary key (account_id, activity_id, row_number)
 );
+-- No statistics of whose rows these are: there are none before the first ANALYZE, and the planner shall go on as it does
+-- then, when autovacuum has come by in the middle of some import.
 alter table import_change alter column account_id set statistics 0;
-
--- No statistics of whose a row is. With them an account that is newer than they are is taken for empty, and a join
--- reads all of its contacts for each row. Without them the planner takes every account for a two-hundredth of the
--- table, so that the index with all the columns of a condition always wins; that replaces the n_distinct of 0008.
-alter table contact alter column account_id reset (n_distinct);
-alter table list_membership alter column account_id reset (n_distinct);
-alter table tagging alter column account_id reset (n_distinct);
-alter table import_row alter column account_id reset (n_distinct);
-alter table contact alter column account_id set statistics 0;
-alter table list_membership alter column account_id set statistics 0;
-alter table tagging alter column account_id set statistics 0;
-alter table import_row alter column account_id set statistics 0;
--- The same type again removes the statistics that are there, on every version. It rewrites neither table nor index.
-alter table contact alter column account_id type uuid;
-alter table list_membership alter column account_id type uuid;
-alter table tagging alter column account_id type uuid;
-alter table import_row alter column account_id type uuid;

@@ -213,7 +213,7 @@ CREATE TABLE contact (
     CONSTRAINT contact_update_source_check CHECK ((update_source = ANY (ARRAY['Contact'::text, 'Account'::text])))
 );
 
-ALTER TABLE ONLY contact ALTER COLUMN account_id SET STATISTICS 0;
+ALTER TABLE ONLY contact ALTER COLUMN account_id SET (n_distinct=50);
 
 CREATE TABLE contact_list (
     account_id uuid NOT NULL,
@@ -374,7 +374,7 @@ CREATE UNLOGGED TABLE import_row (
     opted_out boolean DEFAULT false NOT NULL
 );
 
-ALTER TABLE ONLY import_row ALTER COLUMN account_id SET STATISTICS 0;
+ALTER TABLE ONLY import_row ALTER COLUMN account_id SET (n_distinct=50);
 ALTER TABLE ONLY import_row ALTER COLUMN activity_id SET (n_distinct=50);
 
 CREATE TABLE lane (
@@ -391,7 +391,7 @@ CREATE TABLE list_membership (
     created_at timestamp with time zone NOT NULL
 );
 
-ALTER TABLE ONLY list_membership ALTER COLUMN account_id SET STATISTICS 0;
+ALTER TABLE ONLY list_membership ALTER COLUMN account_id SET (n_distinct=50);
 
 CREATE TABLE mail (
     account_id uuid NOT NULL,
@@ -476,7 +476,7 @@ CREATE TABLE tagging (
     created_at timestamp with time zone NOT NULL
 );
 
-ALTER TABLE ONLY tagging ALTER COLUMN account_id SET STATISTICS 0;
+ALTER TABLE ONLY tagging ALTER COLUMN account_id SET (n_distinct=50);
 
 CREATE TABLE upload_part (
     account_id uuid NOT NULL,

@@ -98,7 +98,7 @@ async def read_rows(job: Job) -> Progress:
     if reading.rows == 0:
         message = "the file has no rows"
         raise ActivityFailed(message)
-    await tx.execute("analyze import_row (activity_id, row_number)")
+    await tx.execute("analyze import_row (account_id, activity_id, row_number)")
     for supersede in _SUPERSEDE if reading.has_numbers else _SUPERSEDE[:1]:
         await tx.execute(supersede, account_id, activity_id)
     position: dict[str, object] = {
@@ -228,4 +228,4 @@ async def analyze(tx: Transaction, *, before: int, created: int, done: bool) -> 
     Once there are some, of which there were `before` when this chunk began, and again at the end.
     """
     if before < ANALYZED <= created or (done and created >= ANALYZED):
-        await tx.execute("analyze contact (contact_id, deleted_at, permission), list_membership")
+        await tx.execute("analyze contact (account_id, contact_id, deleted_at, permission), list_membership")

@@ -6,6 +6,10 @@ they say. A statement writes one table, and reads none that another part of it w
 
 In all of them $1 is the account, $2 the activity, $3 the first row of the chunk and $4 its last; `c` is a contact, `r`
 its row of import_row, `n` what becomes of it.
+
+Where contacts and memberships are joined, the account is `(select $1::uuid)`, which the planner does not look into. Of
+$1 it would find, where the account is newer than the statistics, that it is empty, and would read all of its contacts
+for each row, by any index of account_id.
 """
 
 from __future__ import annotations
@@ -42,13 +46,14 @@ with compared as materialized (
     + """)
         and (
             select count(*) from list_membership m
-            where m.account_id = $1 and m.contact_id = c.contact_id and m.list_id = any($5::uuid[])
+            where m.account_id = (select $1::uuid) and m.contact_id = c.contact_id and m.list_id = any($5::uuid[])
         ) = cardinality($5::uuid[])) is true as same
     from import_row r
     left join lateral (
-        select e.* from contact e where e.account_id = $1 and e.email_key = r.email_key
+        select e.* from contact e where e.account_id = (select $1::uuid) and e.email_key = r.email_key
         union all
-        select s.* from contact s where r.email_key is null and s.account_id = $1 and s.sms_number = r.sms_number
+        select s.* from contact s
+        where r.email_key is null and s.account_id = (select $1::uuid) and s.sms_number = r.sms_number
     ) c on true
     where r.account_id = $1 and r.activity_id = $2 and r.row_number between $3 and $4
         and r.superseded_by is null and r.problem is null
@@ -111,8 +116,8 @@ from (
             when r.sms_number is null then null
             when exists (
                 select from contact other
-                where other.account_id = r.account_id and other.account_id = $1
-                    and other.sms_number = r.sms_number and other.contact_id is distinct from c.contact_id)
+                where other.account_id = (select $1::uuid) and other.sms_number = r.sms_number
+                    and other.contact_id is distinct from c.contact_id)
                 then 'the SMS number belongs to another contact'
             when c.sms_number <> r.sms_number then 'the contact has another SMS number'
         end as number_problem,
@@ -131,15 +136,17 @@ from (
             then coalesce(l.list_ids, '{}') else '{}' end as lists_kept,
         case when c.deleted_at is not null then array(
             select t.tag_id from tagging t
-            where t.account_id = r.account_id and t.account_id = $1 and t.contact_id = c.contact_id order by t.tag_id)
+            where t.account_id = (select $1::uuid) and t.contact_id = c.contact_id order by t.tag_id)
             else '{}' end as tags_kept
     from import_row r
-    left join contact c on c.account_id = r.account_id and """
+    left join lateral (  -- limit 1: look for each by its key, and never read all contacts of the account
+        select c.* from contact c where c.account_id = (select $1::uuid) and """
         + match
-        + """
+        + """ limit 1
+    ) c on true
     left join lateral (
         select array_agg(m.list_id order by m.list_id) as list_ids from list_membership m
-        where m.account_id = r.account_id and m.account_id = $1 and m.contact_id = c.contact_id
+        where m.account_id = (select $1::uuid) and m.contact_id = c.contact_id
     ) l on c.contact_id is not null
     where r.account_id = $1 and r.activity_id = $2 and r.row_number between $3 and $4
         and r.superseded_by is null and r.problem is null and r.row_number <> all($7::int[]) and """
@@ -255,7 +262,7 @@ select $1, $2,
         from import_change n
         join import_row r
             on r.account_id = n.account_id and r.activity_id = n.activity_id and r.row_number = n.row_number
-        join contact c on c.account_id = n.account_id and c.contact_id = n.contact_id
+        join contact c on c.account_id = (select $1::uuid) and c.contact_id = n.contact_id
         where n.account_id = $1 and n.activity_id = $2 and n.row_number between $3 and $4
             and n.writes and n.existed), '[]'),
     $6::timestamptz, $7::boolean
@@ -322,7 +329,7 @@ update contact c set
 from import_change n
 join import_row r on r.account_id = n.account_id and r.activity_id = n.activity_id and r.row_number = n.row_number
 where n.account_id = $1 and n.activity_id = $2 and n.row_number between $3 and $4 and n.writes and n.existed
-    and c.account_id = $1 and c.contact_id = n.contact_id
+    and c.account_id = (select $1::uuid) and c.contact_id = n.contact_id
 """
 )
 """$5 now, $6 custom fields that no longer exist."""
@@ -354,7 +361,7 @@ insert into consent_event (
 select n.account_id, n.contact_id, $5::timestamptz, 'email', 'restored', c.permission, c.permission,
     c.opt_out_source, 'Account', c.opt_out_reason, $6::text, $7::text, $8::uuid, n.activity_id, n.row_number
 from import_change n
-join contact c on c.account_id = n.account_id and c.contact_id = n.contact_id
+join contact c on c.account_id = (select $1::uuid) and c.contact_id = n.contact_id
 where n.account_id = $1 and n.activity_id = $2 and n.row_number between $3 and $4
     and n.writes and n.existed and not n.was_live and not n.held_back
 """
