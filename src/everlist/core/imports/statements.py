@@ -152,6 +152,7 @@ from (
         and r.superseded_by is null and r.problem is null and r.row_number <> all($7::int[]) and """
         + rows
         + """
+    offset 0  -- so that what is named here is worked out once
 ) matched
 """
     )
