@@ -357,16 +357,17 @@ where n.account_id = $1 and n.activity_id = $2 and n.row_number between $3 and $
 
 RECORD_RESTORED: LiteralString = """
 insert into consent_event (
-    account_id, contact_id, at, channel, action, permission_before, permission_after, opted_out_by, source, reason,
+    account_id, contact_id, at, channel, action, permission_before, permission_after, source,
     operation, request_id, token_id, activity_id, row_number)
-select n.account_id, n.contact_id, $5::timestamptz, 'email', 'restored', c.permission, c.permission,
-    c.opt_out_source, 'Account', c.opt_out_reason, $6::text, $7::text, $8::uuid, n.activity_id, n.row_number
+select n.account_id, n.contact_id, $5::timestamptz, 'email', 'restored', n.permission, n.permission, 'Account',
+    $6::text, $7::text, $8::uuid, n.activity_id, n.row_number
 from import_change n
-join contact c on c.account_id = (select $1::uuid) and c.contact_id = n.contact_id
 where n.account_id = $1 and n.activity_id = $2 and n.row_number between $3 and $4
     and n.writes and n.existed and not n.was_live and not n.held_back
 """
-"""Write the ledger of contacts that come back. $5 now, $6 operation, $7 request id, $8 token id."""
+"""Write the ledger of contacts that come back; none of them has opted out, else it would be held back.
+
+$5 now, $6 operation, $7 request id, $8 token id."""
 
 RECORD_NUMBERS: LiteralString = """
 insert into consent_event (

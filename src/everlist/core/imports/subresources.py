@@ -29,9 +29,9 @@ class _Kept(NamedTuple):
     def made(self, times: LiteralString) -> LiteralString:
         """Return what a contact has that had none; `times` are {created_at, updated_at} of what is new, as jsonb."""
         return (
-            "case jsonb_array_length(r."
+            "case when jsonb_array_length(r."
             + self.column
-            + ") when 1 then jsonb_build_array("
+            + ") = 1 then jsonb_build_array("
             + self._made("r." + self.column + " -> 0", "1", times)
             + ") else (select jsonb_agg("
             + self._made("item", "position", times)
