@@ -3,8 +3,8 @@
 The replacement is compared with the import that filled the list, the undo with the deletion that it undoes, in three
 rounds with different people. Both files have 100,000 rows, and half of the rows are in both files.
 
-For the meter, chunks of an import are merged in turns: with the meter and the roll-up of its changes, and without the
-CTE of the meter. Reading the file is not measured on either side, so the meter slows a whole import by less.
+For the meter, chunks of an import are merged in turns: with the meter and the roll-up of its changes, and without
+adding to the meter. Reading the file is not measured on either side, so the meter slows a whole import by less.
 """
 
 from __future__ import annotations
@@ -24,9 +24,8 @@ from bench.report import Line, note
 from everlist.core import activities, usage
 from everlist.core.act import Act
 from everlist.core.activities import Job
-from everlist.core.contacts.chain import CONSEQUENCES
-from everlist.core.imports import merge
 from everlist.core.imports.job import ANALYZE_CONTACTS, CHUNK, analyze, read_rows
+from everlist.core.imports.merge import merge
 from everlist.core.installation import Installation
 from everlist.db import open_database
 
@@ -155,10 +154,10 @@ async def _merge(
     """Return the seconds to merge these rows, and the seconds to roll up their changes of the meter."""
     account_id, act = activity.account_id, _act(activity)
     rolled_up = 0
-    with _consequences(CONSEQUENCES if metered else _WITHOUT):
+    with _meter(on=metered):
         begun = time.perf_counter()
         await db.write(
-            lambda tx: merge.merge(
+            lambda tx: merge(
                 tx, account_id, [list_id], first=rows[0], last=rows[-1], act=act, installation=_INSTALLATION
             )
         )
@@ -185,25 +184,20 @@ def _act(activity: Activity) -> Act:
     )
 
 
-def _without_meter() -> str:
-    """Return CONSEQUENCES without the CTE of the meter, which no other CTE uses."""
-    before, begins, rest = CONSEQUENCES.partition("metered as (\n")
-    _, ends, after = rest.partition("\n),\nledger as (\n")
-    _expect((bool(begins), bool(ends), "metered" in after), (True, True, False))
-    return before + "ledger as (\n" + after
-
-
-_WITHOUT = _without_meter()
-
-
 @contextmanager
-def _consequences(sql: str) -> Iterator[None]:
-    """Make `merge` use this SQL in place of CONSEQUENCES."""
-    merge.CONSEQUENCES = sql
+def _meter(*, on: bool) -> Iterator[None]:
+    """Let merges add to the meter, or to nothing."""
+    add = usage.add
+    if not on:
+        usage.add = _add_nothing
     try:
         yield
     finally:
-        merge.CONSEQUENCES = CONSEQUENCES
+        usage.add = add
+
+
+async def _add_nothing(*_args: object, **_named: object) -> None:
+    """Stand in for usage.add."""
 
 
 def _slower(what: str, number: int, rounds: Sequence[Round], bar: float | None = None) -> Line:

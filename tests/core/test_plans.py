@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import asyncpg
 
 from everlist.core.ids import new_id
-from everlist.core.imports import statement
+from everlist.core.imports import statements
 
 if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
@@ -33,9 +34,16 @@ def test_an_account_newer_than_the_statistics_is_read_by_key(
     own_database: str, portal: BlockingPortal
 ) -> None:
     old, new, list_id, activity_id = (new_id() for _ in range(4))
+    chunk = (new, activity_id, 1, 2_000)
+    now, nobody = datetime.now(UTC), list[str]()
+    stage = (*chunk, [list_id], nobody, [], nobody, now, "{}", 3, 3, 25, 50)
 
-    async def plan() -> str:
+    async def plans() -> list[str]:
         connection = await asyncpg.connect(own_database)
+
+        async def plan(statement: str, *args: object) -> str:
+            return "\n".join(row[0] for row in await connection.fetch("explain " + statement, *args))
+
         try:
             await connection.execute("set plan_cache_mode = force_custom_plan")
             await connection.execute(FILL, old, 20_000)
@@ -45,13 +53,20 @@ def test_an_account_newer_than_the_statistics_is_read_by_key(
             await connection.execute(JOIN, new, list_id)
             await connection.execute(READ, new, activity_id)
             await connection.execute("analyze import_row")
-            rows = await connection.fetch(
-                "explain " + statement.COMPARE, new, activity_id, [list_id], 1, 2_000, []
-            )
-            return "\n".join(row[0] for row in rows)
+            compare = await plan(statements.COMPARE, *chunk, [list_id], nobody)
+            staged = await plan(statements.STAGE, *stage)
+            await connection.execute(statements.STAGE, *stage)
+            keep = await plan(statements.KEEP_BEFORE, *chunk, nobody, now, False)
+            change = await plan(statements.CHANGE_CONTACTS, *chunk, now, nobody)
+            return [compare, staged, keep, change]
         finally:
             await connection.close()
 
-    found = portal.call(plan)
-    assert "using contact_email_key on contact e" in found, found
-    assert found.count(" using contact_") == 2, found  # by address and by number
+    compare, staged, keep, change = portal.call(plans)
+    assert "using contact_email_key on contact e" in compare, compare
+    assert compare.count(" using contact_") == 2, compare  # by address and by number
+    assert "using contact_email_key on contact c" in staged, staged
+    assert staged.count(" using contact_") == 2, staged  # and who else has the number
+    for found in (keep, change):
+        assert "using contact_pkey on contact c" in found, found
+        assert found.count(" using contact_") == 1, found

@@ -317,7 +317,7 @@ WHOLE_ROWS = {
     "confirmation",
 }
 """Tables whose rows of the person go."""
-WITH_THE_IMPORT = {"upload_part", "import_row"}
+WITH_THE_IMPORT = {"upload_part", "import_row", "import_change"}
 """Whose rows go when their import has ended; what waits there of a person is held back."""
 EMPTIED = {
     "consent_event": {"reason", "details", "request_id"},

@@ -59,7 +59,7 @@ def nothing_is_left(alice: Api, sql: Sql, database: Database, portal: BlockingPo
     yield
     a_day_ago = datetime.now(UTC) - timedelta(days=1)
     portal.call(lambda: upload.sweep(database, alice.account_id, before=a_day_ago))
-    for table in ("upload_part", "import_row"):
+    for table in ("upload_part", "import_row", "import_change"):
         left = sql(
             f"select t.activity_id, a.state from {table} t left join activity a using (account_id, activity_id)"
             " where t.account_id = $1 and coalesce(a.state, 'none') not in ('initialized', 'processing')",

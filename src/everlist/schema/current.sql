@@ -289,6 +289,46 @@ CREATE TABLE idempotency_key (
     made_at timestamp with time zone NOT NULL
 );
 
+CREATE UNLOGGED TABLE import_change (
+    account_id uuid NOT NULL,
+    activity_id uuid NOT NULL,
+    row_number integer NOT NULL,
+    contact_id uuid NOT NULL,
+    existed boolean NOT NULL,
+    refused text,
+    number_problem text,
+    superseded_by integer,
+    held_back boolean NOT NULL,
+    suppressed boolean NOT NULL,
+    new_values boolean NOT NULL,
+    gets_number boolean NOT NULL,
+    was_live boolean NOT NULL,
+    had_number boolean NOT NULL,
+    permission text,
+    first_this_month boolean NOT NULL,
+    phone_numbers jsonb,
+    street_addresses jsonb,
+    lists_joined uuid[] NOT NULL,
+    lists_kept uuid[] NOT NULL,
+    tags_kept uuid[] NOT NULL,
+    outcome text GENERATED ALWAYS AS (
+CASE
+    WHEN (refused IS NOT NULL) THEN 'r'::text
+    WHEN (superseded_by IS NOT NULL) THEN 'n'::text
+    WHEN held_back THEN 'h'::text
+    WHEN (NOT existed) THEN 'c'::text
+    WHEN (new_values OR gets_number OR (NOT was_live) OR (lists_joined <> '{}'::uuid[])) THEN 'u'::text
+    ELSE 'n'::text
+END) STORED NOT NULL,
+    writes boolean GENERATED ALWAYS AS (((refused IS NULL) AND (superseded_by IS NULL) AND
+CASE
+    WHEN held_back THEN ((new_values OR gets_number) AND (NOT suppressed))
+    ELSE (new_values OR gets_number OR (NOT was_live) OR (lists_joined <> '{}'::uuid[]))
+END)) STORED NOT NULL
+);
+
+ALTER TABLE ONLY import_change ALTER COLUMN account_id SET STATISTICS 0;
+
 CREATE TABLE import_outcome (
     account_id uuid NOT NULL,
     activity_id uuid NOT NULL,
@@ -466,6 +506,7 @@ ALTER TABLE ONLY custom_field ADD CONSTRAINT custom_field_pkey PRIMARY KEY (acco
 ALTER TABLE ONLY erasure ADD CONSTRAINT erasure_pkey PRIMARY KEY (account_id, erasure_id);
 ALTER TABLE ONLY export_part ADD CONSTRAINT export_part_pkey PRIMARY KEY (account_id, activity_id, part);
 ALTER TABLE ONLY idempotency_key ADD CONSTRAINT idempotency_key_pkey PRIMARY KEY (account_id, key_hash);
+ALTER TABLE ONLY import_change ADD CONSTRAINT import_change_pkey PRIMARY KEY (account_id, activity_id, row_number);
 ALTER TABLE ONLY import_outcome ADD CONSTRAINT import_outcome_pkey PRIMARY KEY (account_id, activity_id, first_row);
 ALTER TABLE ONLY import_report ADD CONSTRAINT import_report_pkey PRIMARY KEY (account_id, activity_id, row_number);
 ALTER TABLE ONLY import_row ADD CONSTRAINT import_row_pkey PRIMARY KEY (account_id, activity_id, row_number);

@@ -95,9 +95,8 @@ async def read_rows(job: Job) -> Progress:
     account_id, activity_id = activity.account_id, activity.activity_id
     request = msgspec.convert(activity.request, ImportRequest)
     await tx.execute("set local statement_timeout = 0")
-    await tx.execute(
-        "delete from import_row where account_id = $1 and activity_id = $2", account_id, activity_id
-    )
+    for delete in _DELETE_ROWS:
+        await tx.execute(delete, account_id, activity_id)
     fields = await custom_fields.page(tx, account_id, limit=custom_fields.MAX_FIELDS)
     reading = Reading(
         activity,
@@ -118,6 +117,7 @@ async def read_rows(job: Job) -> Progress:
         "rows": reading.rows,
         "fields": [str(field_id) for field_id in reading.custom_field_ids],
         "opt_outs": reading.has_opt_outs,
+        "numbers": reading.has_numbers,
     }
     if "rows" in activity.position:  # read again after a crash: the counts are there already
         return Progress(position, done=False)
@@ -129,6 +129,11 @@ async def read_rows(job: Job) -> Progress:
         position, done=False, percent_done=5, counts=counts, errors=reading.remarks + reading.errors
     )
 
+
+_DELETE_ROWS: tuple[LiteralString, LiteralString] = (
+    "delete from import_row where account_id = $1 and activity_id = $2",
+    "delete from import_change where account_id = $1 and activity_id = $2",
+)
 
 _SUPERSEDE: tuple[LiteralString, LiteralString] = (
     """
@@ -185,6 +190,7 @@ async def _merge(job: Job) -> Progress:
         installation=job.installation,
         expect_new=position.get(f"expect_new{partition}", position.get("expect_new0", False)),
         opt_outs=position["opt_outs"],
+        numbers=position.get("numbers", True),  # absent where an earlier version read the file
     )
     counts = counted(merged)
     starts = {n: position[f"next{n}"] for n in range(PARTITIONS) if f"next{n}" in position}

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from everlist.core import counters, usage
 from everlist.core.activities import OUTCOMES, Outcome
 from everlist.core.consent import suppression
-from everlist.core.contacts.chain import CONSEQUENCES
+from everlist.core.contacts.consequences import Move, State, consequences
+from everlist.core.contacts.model import MAX_CUSTOM_FIELDS, MAX_LISTS, MAX_PHONES, MAX_STREET_ADDRESSES
 from everlist.core.contacts.select import lock
-from everlist.core.ids import NO_ID
-from everlist.core.imports.statement import CHANGED, COMPARE, FOLLOWED, INCOMING, REPORTED
+from everlist.core.imports import statements
 from everlist.db import RetryTransaction
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 
     from everlist.core.act import Act
     from everlist.core.installation import Installation
-    from everlist.db import Transaction
+    from everlist.db import Row, Transaction
+
+_LIMITS = (MAX_PHONES, MAX_STREET_ADDRESSES, MAX_CUSTOM_FIELDS, MAX_LISTS)
 
 
 async def merge(
@@ -43,68 +46,52 @@ async def merge(
     gone: Sequence[UUID] = (),
     expect_new: bool = False,
     opt_outs: bool = False,
+    numbers: bool = True,
 ) -> Merged:
     """Merge the rows `first` to `last` of the activity of `act`, without values of the deleted custom fields `gone`.
 
-    `expect_new` tries first without looking for contacts, as if every row were new; if a row has a contact, nothing is
-    written and it starts over. `opt_outs` is True if the file says of any person that they have unsubscribed.
-    Raises RetryTransaction if a person was erased or an opt-out remembered meanwhile.
+    `expect_new` tries first without looking for contacts, as if every row were new; if a row has a contact, it starts
+    over. `opt_outs` is True if the file says of any person that they have unsubscribed, `numbers` if some rows may have
+    an SMS number. Raises RetryTransaction if a person was erased or an opt-out remembered meanwhile.
     """
+    chunk = _Chunk(account_id, act.activity_id, first, last)
     ids = list(list_ids)
-    gone_fields = [str(field_id) for field_id in gone]
-    now = act.now.replace(microsecond=0)
-    times = msgspec.json.encode({"created_at": now, "updated_at": now}).decode()
+    no_fields = [str(field_id) for field_id in gone]
     if opt_outs:
         await _remember(tx, account_id, first, last, act=act, installation=installation)
     while True:
-        found = (
-            _NOBODY
-            if expect_new
-            else await _find(tx, account_id, ids, gone_fields, first=first, last=last, act=act)
-        )
+        found = _NOBODY if expect_new else await _find(tx, chunk, ids, no_fields)
         expect_new = False
-        if found.all_unchanged is not None:
+        if found.all_unchanged:
+            await tx.execute(statements.KEEP_OUTCOMES, *chunk, found.rows, found.unchanged)
             decided = await _decided(tx, account_id, first, last, act=act, installation=installation)
-            return Merged(outcomes={"unchanged": found.all_unchanged}, decided=decided, errors=[])
+            return Merged(outcomes={"unchanged": len(found.rows)}, decided=decided, errors=[])
         suppressed, erased = await _suppressed(
             tx, account_id, first, last, act=act, installation=installation
         )
-        merged = await tx.rows(
-            INCOMING + (FOLLOWED if found.by_number else "null::integer") + CHANGED + CONSEQUENCES + REPORTED,
-            account_id,
-            act.now,
-            NO_ID,
-            ids,
-            act.operation,
-            act.request_id,
-            act.token_id,
-            act.activity_id,
-            first,
-            last,
-            suppressed,
-            found.rows,
-            found.lines,
-            found.unchanged,
-            found.locked,
-            erased,
-            gone_fields,
-            times,
-        )
-        if any(row["has_unlocked"] for row in merged):
-            continue
-        outcomes: dict[Outcome, int] = {OUTCOMES[row["outcome"]]: row["number"] for row in merged}
-        if outcomes.keys() & {"created", "updated"}:
-            # We hold the lock on every matching contact. An unmatched address may have been erased meanwhile, so
-            # check suppression again.
-            now_suppressed, _ = await _suppressed(
-                tx, account_id, first, last, act=act, installation=installation
-            )
-            if set(now_suppressed) != set(suppressed):
-                raise RetryTransaction
-        outcomes["unchanged"] = outcomes.get("unchanged", 0) + len(found.rows)
-        decided = await _decided(tx, account_id, first, last, act=act, installation=installation)
-        errors: list[str] = (merged[0]["errors"] or []) if merged else []
-        return Merged(outcomes=outcomes, decided=decided, errors=errors)
+        rules = _Rules(ids, no_fields, suppressed, numbers=numbers)
+        states = await _stage(tx, chunk, found, rules, act)
+        if not any(state["unlocked"] for state in states):
+            break
+        await tx.execute(statements.START_AGAIN, *chunk)
+    await _write(tx, chunk, states, no_fields, act)
+    if any(state["outcome"] in ("c", "u") for state in states):
+        # We hold the lock on every matching contact. An unmatched address may have been suppressed meanwhile.
+        now_suppressed, _ = await _suppressed(tx, account_id, first, last, act=act, installation=installation)
+        if set(now_suppressed) != set(suppressed):
+            raise RetryTransaction
+    if any(state["outcome"] in ("r", "h") or state["superseded"] or state["problems"] for state in states):
+        await tx.execute(statements.REPORT, *chunk, erased)
+    await tx.execute(statements.KEEP_OUTCOMES, *chunk, found.rows, found.unchanged)
+    errors: list[str] = []
+    if any(state["problems"] for state in states):
+        errors = [row["error"] for row in await tx.rows(statements.PROBLEMS, *chunk)]
+    outcomes: dict[Outcome, int] = {"unchanged": len(found.rows)}
+    for state in states:
+        outcome = OUTCOMES[state["outcome"]]
+        outcomes[outcome] = outcomes.get(outcome, 0) + state["number"]
+    decided = await _decided(tx, account_id, first, last, act=act, installation=installation)
+    return Merged(outcomes=outcomes, decided=decided, errors=errors)
 
 
 class Merged(NamedTuple):
@@ -127,50 +114,124 @@ class Decided(NamedTuple):
     superseded: int
 
 
+class _Chunk(NamedTuple):
+    """The rows that are merged: the first four parameters of every statement."""
+
+    account_id: UUID
+    activity_id: UUID | None
+    first: int
+    last: int
+
+
+class _Rules(NamedTuple):
+    """The facts, apart from rows and contacts, that decide the outcome of a row."""
+
+    list_ids: list[UUID]
+    no_fields: list[str]
+    """Custom fields that no longer exist."""
+    suppressed: list[str]
+    """Addresses and numbers."""
+    numbers: bool
+    """True if rows may have an SMS number."""
+
+
 class _Found(NamedTuple):
-    """The contacts that a chunk's rows are about."""
+    """The contacts of a chunk's rows."""
 
     rows: list[int]
-    """The rows that change nothing."""
-    lines: list[int]
-    """Their line numbers, in the same order."""
+    """The rows that change nothing, with their contacts."""
     unchanged: list[UUID]
-    """Their contacts, in the same order."""
     locked: list[UUID]
     """The contacts of the other rows."""
-    by_number: bool
-    """True if a row names its contact by an SMS number alone: another may name the same one by its address."""
-    all_unchanged: int | None = None
-    """How many rows there are if none changes anything; then their outcomes are stored already."""
+    all_unchanged: bool = False
+    by_number: bool = False
+    """True if a row names its contact by an SMS number alone: another may do so by an address."""
 
 
-_NOBODY = _Found(rows=[], lines=[], unchanged=[], locked=[], by_number=False)
+_NOBODY = _Found([], [], [])
 
 
-async def _find(
-    tx: Transaction,
-    account_id: UUID,
-    list_ids: list[UUID],
-    gone: list[str],
-    *,
-    first: int,
-    last: int,
-    act: Act,
-) -> _Found:
+async def _find(tx: Transaction, chunk: _Chunk, list_ids: list[UUID], no_fields: list[str]) -> _Found:
     """Find the rows that change nothing, and lock the contacts of the others."""
-    (row,) = await tx.rows(COMPARE, account_id, act.activity_id, list_ids, first, last, gone)
-    found = _Found(
-        rows=row["rows"],
-        lines=row["lines"],
-        unchanged=row["unchanged"],
-        locked=row["others"],
-        by_number=bool(row["by_number"]),
-        all_unchanged=row["all_unchanged"],
-    )
+    (row,) = await tx.rows(statements.COMPARE, *chunk, list_ids, no_fields)
+    found = _Found(row["rows"], row["unchanged"], row["others"], row["all_unchanged"], row["by_number"])
+    if found.all_unchanged:
+        return found
     if found.by_number:  # two rows may be about one contact
-        found = _Found(rows=[], lines=[], unchanged=[], locked=found.unchanged + found.locked, by_number=True)
-    await lock(tx, account_id, found.locked)
+        found = _Found([], [], found.unchanged + found.locked, by_number=True)
+    await lock(tx, chunk.account_id, found.locked)
     return found
+
+
+async def _stage(tx: Transaction, chunk: _Chunk, found: _Found, rules: _Rules, act: Act) -> Sequence[Row]:
+    """Stage the outcome of each row, and return the distinct outcomes with their numbers of rows."""
+    args = (
+        *chunk,
+        rules.list_ids,
+        rules.no_fields,
+        found.rows,
+        rules.suppressed,
+        await usage.month_began(tx, chunk.account_id, now=act.now),
+        _times(act),
+        *_LIMITS,
+    )
+    await tx.execute(statements.STAGE, *args)
+    if rules.numbers:
+        await tx.execute(statements.STAGE_BY_NUMBER, *args)
+        await tx.execute(statements.GIVE_NUMBERS_ONCE, *chunk)
+    if found.by_number:
+        await tx.execute(statements.SUPERSEDE, *chunk)
+    return await tx.rows(statements.STATES, *chunk, found.locked)
+
+
+def _times(act: Act) -> str:
+    """Return the times of phone numbers and addresses that are new, as JSON."""
+    now = act.now.replace(microsecond=0)
+    return msgspec.json.encode({"created_at": now, "updated_at": now}).decode()
+
+
+async def _write(
+    tx: Transaction, chunk: _Chunk, states: Sequence[Row], no_fields: list[str], act: Act
+) -> None:
+    """Write the staged rows, table by table."""
+    written = [state for state in states if state["writes"]]
+    if not written:
+        return
+    created = any(not state["existed"] for state in written)
+    changed = any(state["existed"] for state in written)
+    numbers = any(state["gets_number"] for state in written)
+    readdressed = any(state["gets_number"] and state["existed"] for state in written)
+    provenance = (act.now, act.operation, act.request_id, act.token_id)
+    await tx.execute(statements.KEEP_BEFORE, *chunk, no_fields, act.now, readdressed)
+    if created:
+        await tx.execute(statements.CREATE_CONTACTS, *chunk, act.now, no_fields, _times(act))
+    if changed:
+        await tx.execute(statements.CHANGE_CONTACTS, *chunk, act.now, no_fields)
+    if any(state["lists_joined"] for state in written):
+        await tx.execute(statements.JOIN_LISTS, *chunk, act.now)
+    if created:
+        await tx.execute(statements.RECORD_CREATED, *chunk, *provenance)
+    if any(state["existed"] and not state["was_live"] and state["outcome"] == "u" for state in written):
+        await tx.execute(statements.RECORD_RESTORED, *chunk, *provenance)
+    if numbers:
+        await tx.execute(statements.RECORD_NUMBERS, *chunk, *provenance)
+    total = consequences(_move(state) for state in written)
+    await counters.add(tx, chunk.account_id, total.differences())
+    await usage.add(tx, chunk.account_id, total.active, first_this_month=total.first_this_month, act=act)
+
+
+def _move(state: Row) -> Move:
+    existed, deleted = state["existed"], state["existed"] and not state["was_live"]
+    has_sms = state["had_number"] or state["gets_number"]
+    return Move(
+        before=State(state["permission"], deleted, state["had_number"]) if existed else None,
+        after=State(state["permission"], deleted and state["outcome"] == "h", has_sms),
+        lists_joined=state["lists_joined"],
+        lists_kept=state["lists_kept"],
+        tags_kept=state["tags_kept"],
+        first_this_month=state["first_this_month"],
+        number=state["number"],
+    )
 
 
 async def _remember(
@@ -181,7 +242,7 @@ async def _remember(
         "select r.email_key from import_row r where r.account_id = $1 and r.activity_id = $2"
         " and r.row_number between $3 and $4 and r.opted_out and r.superseded_by is null and r.problem is null"
         " and r.email_key is not null and not exists ("
-        "select from contact c where c.account_id = (select $1::uuid) and c.email_key = r.email_key)",
+        "select from contact c where c.account_id = $1 and c.email_key = r.email_key)",
         account_id,
         act.activity_id,
         first,
@@ -239,30 +300,40 @@ async def _decided(
             erased += [key for key, remembered in found.items() if remembered.erased_at is not None]
     row = await tx.row(
         """
-        with decided as (
-            select r.row_number, r.problem, r.correctable, r.superseded_by, coalesce(r.email, r.sms_number) as shown,
-                coalesce(r.keys, array_remove(array[r.email_key, r.sms_number], null)) as keys
-            from import_row r
-            where r.account_id = $1 and r.activity_id = $2 and r.row_number between $3 and $4
-                and (r.problem is not null or r.superseded_by is not null)
-        ),
-        reported as (
-            insert into import_report (account_id, activity_id, row_number, reason, email, keys)
-            select $1, $2, row_number, coalesce(problem, 'superseded by line ' || superseded_by),
-                case when not keys && $5::text[] then shown end, case when keys && $5::text[] then '{}' else keys end
-            from decided
-        )
         select count(*) filter (where problem is not null) as rejected,
             count(*) filter (where problem is not null and correctable) as correctable,
             count(*) filter (where superseded_by is not null) as superseded
-        from decided
+        from import_row
+        where account_id = $1 and activity_id = $2 and row_number between $3 and $4
+            and (problem is not null or superseded_by is not null)
         """,
         account_id,
         act.activity_id,
         first,
         last,
-        erased,
     )
     if row is None:
         raise AssertionError
-    return Decided(rejected=row["rejected"], correctable=row["correctable"], superseded=row["superseded"])
+    decided = Decided(rejected=row["rejected"], correctable=row["correctable"], superseded=row["superseded"])
+    if decided.rejected or decided.superseded:
+        await tx.execute(
+            """
+            insert into import_report (account_id, activity_id, row_number, reason, email, keys)
+            select account_id, activity_id, row_number, reason, case when not keys && $5::text[] then shown end,
+                case when keys && $5::text[] then '{}' else keys end
+            from (
+                select r.account_id, r.activity_id, r.row_number, coalesce(r.email, r.sms_number) as shown,
+                    coalesce(r.problem, 'superseded by line ' || r.superseded_by) as reason,
+                    coalesce(r.keys, array_remove(array[r.email_key, r.sms_number], null)) as keys
+                from import_row r
+                where r.account_id = $1 and r.activity_id = $2 and r.row_number between $3 and $4
+                    and (r.problem is not null or r.superseded_by is not null)
+            ) decided
+            """,
+            account_id,
+            act.activity_id,
+            first,
+            last,
+            erased,
+        )
+    return decided

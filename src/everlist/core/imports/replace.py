@@ -235,6 +235,7 @@ async def _switch(
             act=job.act,
             installation=job.installation,
             opt_outs=activity.position["opt_outs"],
+            numbers=activity.position.get("numbers", True),
         )
         created = counts["created"]
         counts.update(counted(merged))

@@ -26,27 +26,31 @@ class _Kept(NamedTuple):
         """Return the condition that the contact has all entries of the row."""
         return "c." + self.column + " @> r." + self.column
 
-    def merged(self, times: LiteralString) -> LiteralString:
-        """Return the merged value; `times` is {created_at, updated_at} of new entries, as jsonb."""
+    def made(self, times: LiteralString) -> LiteralString:
+        """Return the value of a contact that had none; `times` is {created_at, updated_at} of new entries, as jsonb."""
         return (
-            "case when r."
+            "case when jsonb_array_length(r."
             + self.column
-            + " is null then c."
-            + self.column
-            + " when c.contact_id is null or c."
-            + self.column
-            + " = '[]' then case jsonb_array_length(r."
-            + self.column
-            + ") when 1 then jsonb_build_array("
+            + ") = 1 then jsonb_build_array("
             + self._made("r." + self.column + " -> 0", "1", times)
             + ") else (select jsonb_agg("
             + self._made("item", "position", times)
             + " order by position) from jsonb_array_elements(r."
             + self.column
-            + ") with ordinality i(item, position)) end when "
-            + self.has
-            + " then c."
+            + ") with ordinality i(item, position)) end"
+        )
+
+    def merged(self, times: LiteralString) -> LiteralString:
+        """Return the value after the row; null if it stays as it is, and for new contacts."""
+        return (
+            "case when c.contact_id is null or r."
             + self.column
+            + " is null or "
+            + self.has
+            + " then null when c."
+            + self.column
+            + " = '[]' then "
+            + self.made(times)
             + " when jsonb_array_length(c."
             + self.column
             + ") = 1 and jsonb_array_length(r."
@@ -105,4 +109,13 @@ _PHONES = _Kept(
 _ADDRESSES = _Kept("street_addresses", "street_address_id", "7", "", "")
 
 HAS_PHONES, HAS_ADDRESSES = _PHONES.has, _ADDRESSES.has
-PHONES, ADDRESSES = _PHONES.merged("$18::jsonb"), _ADDRESSES.merged("$18::jsonb")
+
+
+def merged(times: LiteralString) -> tuple[LiteralString, LiteralString]:
+    """Return what becomes of the phone numbers and of the street addresses of a contact; null: they stay."""
+    return _PHONES.merged(times), _ADDRESSES.merged(times)
+
+
+def made(times: LiteralString) -> tuple[LiteralString, LiteralString]:
+    """Return the phone numbers and the street addresses of a contact that the row makes."""
+    return _PHONES.made(times), _ADDRESSES.made(times)

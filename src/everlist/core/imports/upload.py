@@ -115,6 +115,15 @@ async def sweep(db: Queries, account_id: UUID, *, before: datetime) -> int:
         account_id,
         before,
     )
+    await db.value(
+        """
+        delete from import_change t where t.account_id = $1 and exists (
+            select from activity a where a.account_id = $1 and a.activity_id = t.activity_id
+            and a.state not in ('initialized', 'processing'))
+        returning null
+        """,
+        account_id,
+    )
     return await db.value(
         """
         with deleted as (
@@ -134,4 +143,4 @@ async def vacuum(db: Queries) -> None:
 
     Skips it if another session holds the table, such as a dry run; autovacuum does it later.
     """
-    await db.value("vacuum (skip_locked) import_row")
+    await db.value("vacuum (skip_locked) import_row, import_change")
