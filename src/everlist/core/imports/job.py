@@ -134,6 +134,7 @@ _DELETE_ROWS: tuple[LiteralString, LiteralString] = (
     "delete from import_row where account_id = $1 and activity_id = $2",
     "delete from import_change where account_id = $1 and activity_id = $2",
 )
+"""Delete what an earlier reading of the same upload left."""
 
 _SUPERSEDE: tuple[LiteralString, LiteralString] = (
     """
