@@ -84,7 +84,7 @@ class Client:
     def run(self, seconds: float) -> Load:
         """Send requests for `seconds`, and wait for every answer."""
         times: list[float] = []
-        began = last = perf_counter()
+        began = perf_counter()
         for connection in self._connections:
             connection.send(next(self._todo))
         waiting = len(self._connections)
@@ -94,14 +94,12 @@ class Client:
                 if not connection.receive():
                     continue
                 now = perf_counter()
-                if now < began + seconds or not times:
-                    times.append(now - connection.sent)
-                    last = now
+                times.append(now - connection.sent)
                 if now < began + seconds:
                     connection.send(next(self._todo))
                 else:
                     waiting -= 1
-        return Load(times, last - began)
+        return Load(times, perf_counter() - began)
 
 
 class _Connection:
