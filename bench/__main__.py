@@ -1,8 +1,9 @@
 """Run the benchmarks: `python -m bench`. Each result is a ratio to a reference measured in the same run.
 
 Everlist and the reference take turns of a quarter of a second, so that other load on the machine slows both. A ratio
-is the median of the rounds' ratios; times are p50 and p99. The sections `bulk` and `acts` measure activities, from the
-request to the end, on empty clusters of their own.
+is the median of the rounds' ratios; times are p50 and p99. The section `write` adds contacts to the large account, so
+it runs last of those that measure requests. The sections `bulk` and `acts` measure activities, from the request to the
+end, on empty clusters of their own.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import asyncio
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from uuid import UUID
 from bench import acts, bulk, data, load, reference, serve
 from bench.client import client
 from bench.report import Line, faster, note, slower, table
+from bench.write import write
 from everlist.ops.embedded import Cluster
 from everlist.rest.query import Query
 from everlist.schema.migrate import migrate
@@ -34,7 +36,7 @@ _TURN = 0.25  # seconds
 _PAGE = f"limit={reference.PAGE_SIZE}&include=list_memberships,custom_fields"
 
 
-Side = tuple[int, Sequence[bytes]]
+Side = tuple[int, Iterable[bytes]]
 """A port, and the requests to send to it."""
 
 
@@ -42,6 +44,8 @@ Side = tuple[int, Sequence[bytes]]
 class Bench:
     """The accounts, servers and options that a section measures with."""
 
+    cluster: Cluster
+    directory: Path
     large: data.Account
     small: data.Account
     everlist: int
@@ -52,25 +56,24 @@ class Bench:
     seconds: float
     connections: int
 
-    def race(self, measured: Side, reference: Side, *, connections: int) -> list[tuple[load.Load, load.Load]]:
-        """Measure two sides, which take turns many times in each round."""
-        with (
-            load.Client(*measured, connections=connections) as client,
-            load.Client(*reference, connections=connections) as reference_client,
-        ):
-            self._round(client, reference_client)  # to warm up
-            return [self._round(client, reference_client) for _ in range(self.rounds)]
+    def race(self, *sides: Side, connections: int) -> list[list[load.Load]]:
+        """Measure sides that take turns many times in each round; return the loads of each round, side by side."""
+        with ExitStack() as stack:
+            clients = [stack.enter_context(load.Client(*side, connections=connections)) for side in sides]
+            self._round(clients)  # to warm up
+            return [self._round(clients) for _ in range(self.rounds)]
 
-    def _round(self, measured: load.Client, reference: load.Client) -> tuple[load.Load, load.Load]:
+    def _round(self, clients: Sequence[load.Client]) -> list[load.Load]:
         turns = max(1, round(self.seconds / _TURN))
-        loads = [(measured.run(_TURN), reference.run(_TURN)) for _ in range(turns)]
-        ours, theirs = zip(*loads, strict=True)
-        return load.Load.together(ours), load.Load.together(theirs)
+        loads = [[client.run(_TURN) for client in clients] for _ in range(turns)]
+        return [load.Load.together(of_side) for of_side in zip(*loads, strict=True)]
 
-    def against_reference(self, what: str, ours: Sequence[bytes], theirs: Sequence[bytes]) -> Line:
-        """Compare the throughput with that of the bare application; the bar is 0.75 of it."""
+    def against_reference(
+        self, what: str, ours: Iterable[bytes], theirs: Iterable[bytes], *, bar: float = 0.75
+    ) -> Line:
+        """Compare the throughput with that of the bare application."""
         rounds = self.race((self.everlist, ours), (self.reference, theirs), connections=self.connections)
-        return faster(what, rounds, bar=0.75)
+        return faster(what, rounds, bar=bar)
 
     def against_itself(self, what: str, request: bytes, base: bytes) -> Line:
         """Compare the times of two requests to Everlist, sent singly; the bar is 1.2 times the base."""
@@ -142,6 +145,7 @@ SECTIONS: dict[str, Callable[[Bench], list[Line]]] = {
     "walk": walk,
     "counts": counts,
     "client": client,
+    "write": write,
 }
 """Sections that measure requests to the large and the small account."""
 
@@ -203,7 +207,8 @@ def main(arguments: Sequence[str]) -> int:
 def _measure(directory: Path, names: Sequence[str], options: argparse.Namespace) -> list[Line]:
     generated = directory / "generated"
     with ExitStack() as stack:
-        dsn = stack.enter_context(Cluster(directory)).dsn()
+        cluster = stack.enter_context(Cluster(directory))
+        dsn = cluster.dsn()
         asyncio.run(migrate(dsn))
         if not generated.exists():
             began = perf_counter()
@@ -211,6 +216,8 @@ def _measure(directory: Path, names: Sequence[str], options: argparse.Namespace)
             generated.touch()
             note(f"{options.contacts:,} contacts generated in {perf_counter() - began:.0f} s")
         bench = Bench(
+            cluster=cluster,
+            directory=directory,
             large=asyncio.run(data.load(dsn, data.LARGE)),
             small=asyncio.run(data.load(dsn, data.SMALL)),
             everlist=stack.enter_context(serve.everlist(dsn, directory))[0],

@@ -201,14 +201,15 @@ def server(directory: Path, *, worker: bool = True) -> Iterator[Server]:
         Cluster(Path(own) / "cluster") as cluster,
     ):
         asyncio.run(migrate(cluster.dsn()))
-        account_id, token = asyncio.run(_account(cluster.dsn()))
+        account_id, token = asyncio.run(new_account(cluster.dsn()))
         with serve.everlist(cluster.dsn(), Path(own), worker=worker) as (port, pid):
             api = Api(port, token)
             api.call("POST", "/v3/contact_custom_fields", {"label": "Shop", "type": "string"})
             yield Server(api=api, account_id=account_id, pid=pid, cluster=cluster, directory=Path(own))
 
 
-async def _account(dsn: str) -> tuple[UUID, str]:
+async def new_account(dsn: str) -> tuple[UUID, str]:
+    """Create an account; return its id and a token."""
     db = await open_database(dsn, size=1, statement_timeout=60, name="everlist bench")
     now = datetime.now(UTC)
     account = await db.write(lambda tx: accounts.create(tx, "bench", now=now))

@@ -14,10 +14,13 @@ from itertools import cycle
 from time import perf_counter
 from typing import TYPE_CHECKING, Self
 
+import msgspec
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
+_SUCCESS = (b"HTTP/1.1 200 ", b"HTTP/1.1 201 ")
 _PIECE = 1 << 18
 
 
@@ -45,14 +48,25 @@ class Load:
 
 def get(path: str, token: str) -> bytes:
     """Return a GET request as bytes."""
+    return _head("GET", path, token) + b"\r\n"
+
+
+def with_body(method: str, path: str, token: str, body: object) -> bytes:
+    """Return a request with a JSON body as bytes."""
+    content = msgspec.json.encode(body)
+    headers = f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+    return _head(method, path, token) + headers.encode() + content
+
+
+def _head(method: str, path: str, token: str) -> bytes:
     headers = f"Host: localhost\r\nAccept: */*\r\nAuthorization: Bearer {token}\r\n"
-    return f"GET {path} HTTP/1.1\r\n{headers}\r\n".encode()
+    return f"{method} {path} HTTP/1.1\r\n{headers}".encode()
 
 
 class Client:
-    """Connections to a server, and the requests to send over them again and again."""
+    """Connections to a server, and the requests to send over them; after the last request, the first is sent again."""
 
-    def __init__(self, port: int, requests: Sequence[bytes], *, connections: int) -> None:
+    def __init__(self, port: int, requests: Iterable[bytes], *, connections: int) -> None:
         self._todo = cycle(requests)
         self._selector = selectors.DefaultSelector()
         self._connections = [_Connection(port) for _ in range(connections)]
@@ -70,7 +84,7 @@ class Client:
     def run(self, seconds: float) -> Load:
         """Send requests for `seconds`, and wait for every answer."""
         times: list[float] = []
-        began = last = perf_counter()
+        began = perf_counter()
         for connection in self._connections:
             connection.send(next(self._todo))
         waiting = len(self._connections)
@@ -80,14 +94,12 @@ class Client:
                 if not connection.receive():
                     continue
                 now = perf_counter()
-                if now < began + seconds or not times:
-                    times.append(now - connection.sent)
-                    last = now
+                times.append(now - connection.sent)
                 if now < began + seconds:
                     connection.send(next(self._todo))
                 else:
                     waiting -= 1
-        return Load(times, last - began)
+        return Load(times, perf_counter() - began)
 
 
 class _Connection:
@@ -114,7 +126,7 @@ class _Connection:
             answer = b"".join(self._pieces)
             head, end, rest = answer.partition(b"\r\n\r\n")
             length = _LENGTH.search(head) if end else None
-            if not piece or (end and (length is None or not answer.startswith(b"HTTP/1.1 200 "))):
+            if not piece or (end and (length is None or not answer.startswith(_SUCCESS))):
                 raise RuntimeError(f"the server answered {answer[:500]!r}")
             if length is not None:
                 self._left = int(length[1]) - len(rest)

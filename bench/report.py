@@ -31,7 +31,7 @@ class Line:
         return self.ratio >= self.bar if self.at_least else self.ratio <= self.bar
 
 
-Rounds = Sequence[tuple["Load", "Load"]]
+Rounds = Sequence[Sequence["Load"]]
 """The loads of the measured side and of the reference, round by round."""
 
 
