@@ -127,10 +127,10 @@ class _NewContact(msgspec.Struct):
 
 
 _CONTACT = """
-insert into contact (account_id, contact_id, created_at, updated_at, create_source, update_source,
+insert into contact (account_id, contact_id, created_at, updated_at, create_source,
     first_name, last_name, email, email_key, email_created_at, email_updated_at,
     permission, opt_in_source, opt_in_at)
-values ($1, $2, $3, $3, 'Account', 'Account', $4, $5, $6, $6, $3, $3, 'implicit', 'Account', $3)
+values ($1, $2, $3, $3, 'Account', $4, $5, $6, $6, $3, $3, 'implicit', 'Account', $3)
 """
 _MEMBERSHIPS = """
 insert into list_membership (account_id, contact_id, created_at, list_id) values ($1, $2, $3, $4), ($1, $2, $3, $5)
