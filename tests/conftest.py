@@ -31,6 +31,7 @@ from everlist.settings import Settings
 from everlist.worker import run as worker
 from tests.contract.spec import check_response
 from tests.server import Server
+from tests.statements import TO_BE_REWRITTEN, Recorder, problems, wrong
 
 SECRET_KEY = "a key that only tests use, of more than 32 characters"
 INSTALLATION = Installation(
@@ -72,6 +73,25 @@ def _nothing_is_left(pytestconfig: pytest.Config) -> Iterator[None]:
     assert not left, (
         f"The tests left {left} in the temporary folder {folder}: remove them where they are made."
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _statements_keep_the_rules(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail the run if a statement that was sent breaks a rule of tests/statements.py.
+
+    A run of everything fails as well if a call in core whose statement is put together was never made, and if a
+    function in TO_BE_REWRITTEN breaks no rule any more.
+    """
+    recorder = Recorder()
+    yield
+    found = [line for name, texts in sorted(recorder.sent.items()) for line in wrong(name, texts)]
+    assert not found, "\n\n".join(found)
+    config = request.config
+    everything = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.keyword
+    if everything and not request.session.testsfailed:
+        assert not recorder.never_sent(), "no test sends the statements of these calls"
+        clean = {name for name in TO_BE_REWRITTEN if not any(map(problems, recorder.sent.get(name, ())))}
+        assert not clean, f"take {clean} out of TO_BE_REWRITTEN: they break no rule any more"
 
 
 @pytest.fixture(scope="session")

@@ -86,7 +86,7 @@ async def of_subjects(db: Queries, account_id: UUID, name: str, subjects: Sequen
 
 async def fold(tx: Transaction, account_id: UUID, *, most: int = 50_000) -> int:
     """Move up to `most` differences of the account into its counters; how many were moved."""
-    return await tx.value(
+    taken = await tx.rows(
         """
         with oldest as materialized (  -- once: inside a loop it would take others each time
             select name, subject, delta_id from counter_delta where account_id = $1
@@ -97,30 +97,29 @@ async def fold(tx: Transaction, account_id: UUID, *, most: int = 50_000) -> int:
             where d.account_id = $1 and d.name = oldest.name and d.subject = oldest.subject
                 and d.delta_id = oldest.delta_id
             returning d.name, d.subject, d.change
-        ), folded as (
-            insert into counter (account_id, name, subject, value)
-            select $1, name, subject, sum(change) from taken group by name, subject order by name, subject
-            on conflict (account_id, name, subject) do update set value = counter.value + excluded.value
         )
-        select count(*) from taken
+        select name, subject, sum(change)::bigint as change, count(*) as number
+        from taken group by name, subject order by name, subject
         """,
         account_id,
         most,
     )
+    if taken:
+        await tx.execute(
+            """
+            insert into counter (account_id, name, subject, value)
+            select $1, name, subject, change from unnest($2::text[], $3::uuid[], $4::bigint[]) t (name, subject, change)
+            on conflict (account_id, name, subject) do update set value = counter.value + excluded.value
+            """,
+            account_id,
+            [row["name"] for row in taken],
+            [row["subject"] for row in taken],
+            [row["change"] for row in taken],
+        )
+    return sum(row["number"] for row in taken)
 
 
 async def accounts_to_fold(db: Queries) -> list[UUID]:
-    """The accounts that have differences waiting; walks the index from account to account."""
-    rows = await db.rows(
-        """
-        with recursive waiting as (
-            (select account_id from counter_delta order by account_id limit 1)
-            union all
-            select (select d.account_id from counter_delta d where d.account_id > w.account_id
-                    order by d.account_id limit 1)
-            from waiting w where w.account_id is not null
-        )
-        select account_id from waiting where account_id is not null
-        """
-    )
+    """The accounts that have differences waiting."""
+    rows = await db.rows("select distinct account_id from counter_delta")
     return [row["account_id"] for row in rows]

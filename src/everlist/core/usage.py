@@ -257,19 +257,8 @@ async def recount_months(tx: Transaction, account_id: UUID) -> None:
 
 
 async def accounts_to_fold(db: Queries) -> list[UUID]:
-    """The accounts that have changes waiting; walks the index from account to account."""
-    rows = await db.rows(
-        """
-        with recursive waiting as (
-            (select account_id from active_delta order by account_id limit 1)
-            union all
-            select (select d.account_id from active_delta d where d.account_id > w.account_id
-                    order by d.account_id limit 1)
-            from waiting w where w.account_id is not null
-        )
-        select account_id from waiting where account_id is not null
-        """
-    )
+    """The accounts that have changes waiting."""
+    rows = await db.rows("select distinct account_id from active_delta")
     return [row["account_id"] for row in rows]
 
 

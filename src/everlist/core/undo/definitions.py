@@ -156,22 +156,29 @@ async def _used(tx: Transaction, sql: LiteralString, account_id: UUID, ids: list
 
 
 _KEEP: dict[str, LiteralString] = {
-    "contact_list": "select list_id, name from contact_list where account_id = $1 and list_id = any($5)"
+    "contact_list": "select list_id, name from contact_list where account_id = $1 and list_id = any($2)"
     " and deleted_at is null",
-    "tag": "select * from tag where account_id = $1 and tag_id = any($5)",
-    "custom_field": "select * from custom_field where account_id = $1 and custom_field_id = any($5)",
+    "tag": "select * from tag where account_id = $1 and tag_id = any($2)",
+    "custom_field": "select * from custom_field where account_id = $1 and custom_field_id = any($2)",
 }
 
 
 async def keep_definitions(job: Job, table: str, ids: tuple[UUID, ...]) -> None:
     """Keep lists, tags or fields for undo, which the activity is about to delete."""
-    await job.tx.execute(
-        "insert into before_image (account_id, activity_id, created, changed, definitions, made_at)"
-        " select $1, $2, '{}', '[]', jsonb_build_object($4::text, jsonb_agg(to_jsonb(d) - 'account_id')), $3"
-        " from (" + _KEEP[table] + ") d having count(*) > 0",
+    kept = await job.tx.value(
+        "select jsonb_build_object($3::text, jsonb_agg(to_jsonb(d) - 'account_id')) from ("
+        + _KEEP[table]
+        + ") d having count(*) > 0",
         job.activity.account_id,
-        job.activity.activity_id,
-        job.act.now,
-        table,
         list(ids),
+        table,
     )
+    if kept is not None:
+        await job.tx.execute(
+            "insert into before_image (account_id, activity_id, created, changed, definitions, made_at)"
+            " values ($1, $2, '{}', '[]', $3, $4)",
+            job.activity.account_id,
+            job.activity.activity_id,
+            kept,
+            job.act.now,
+        )
