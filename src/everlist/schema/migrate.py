@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from everlist.db import Transaction
 from everlist.errors import StartError
+from everlist.schema import cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +40,8 @@ def newest() -> int:
 async def migrate(dsn: str) -> list[str]:
     """Bring the database up to date; the names of the migrations that were applied.
 
+    On a distributed database, the tables that they made are distributed too.
+
     Raises StartError where the server cannot be reached or is too old, or its schema is newer than
     this program.
     """
@@ -51,11 +55,17 @@ async def migrate(dsn: str) -> list[str]:
         )
         applied = await _applied(connection)
         _refuse_newer(applied)
+        distributed = await cluster.is_distributed(Transaction(connection))
+        if distributed:
+            await connection.execute("set citus.multi_shard_modify_mode = 'sequential'")
+            await connection.execute("set citus.enable_unsafe_triggers = on")
         done: list[str] = []
         for number, name, sql in migrations():
             if number not in applied:
                 await _run(connection, number, name, sql)
                 done.append(name)
+        if distributed and (new := await cluster.undistributed(connection)):
+            await cluster.place(connection, new)
         return done
     except asyncpg.LockNotAvailableError as error:
         message = f"the database is busy: a migration waited {LOCK_TIMEOUT} for a lock; try again"
