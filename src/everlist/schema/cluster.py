@@ -60,8 +60,10 @@ async def faults(connection: Connection) -> list[str]:
     version = await connection.fetchval("select extversion from pg_extension where extname = 'citus'")
     if version is None:
         return [
-            "the extension citus is missing in this database:"
-            " as a superuser, run `create extension citus` in it on every node"
+            (
+                "the extension citus is missing in this database:"
+                " as a superuser, run `create extension citus` in it on every node"
+            )
         ]
     if int(version.partition(".")[0]) < OLDEST_CITUS:
         return [f"Citus {version} is too old: install Citus {OLDEST_CITUS} or newer on every node"]
