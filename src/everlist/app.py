@@ -30,6 +30,7 @@ from everlist.core.tokens import REVOKED_CHANNEL, Keyring
 from everlist.db import Listener, Unavailable, open_database
 from everlist.ops import logs, metrics
 from everlist.rest.errors import NOT_FOUND, VALIDATION, error_response
+from everlist.schema import cluster
 from everlist.schema.migrate import check
 from everlist.web.rate import Limiter
 from everlist.web.request import header
@@ -67,7 +68,10 @@ def create_app(
         app.state.settings, app.state.clock = settings, clock
         app.state.installation = installation_of(settings)
         app.state.limiter = Limiter(*settings.rate_limit) if settings.rate_limit else None
+        app.state.nodes_away = []
         background = [asyncio.create_task(listener.run()), asyncio.create_task(_watch_pool(db))]
+        if await cluster.is_distributed(db):
+            background.append(asyncio.create_task(_watch_nodes(db, app.state)))
         try:
             yield
         finally:
@@ -100,7 +104,8 @@ async def _readyz(request: Request) -> Response:
         await asyncio.wait_for(request.app.state.db.value("select 1"), 5)
     except (Unavailable, TimeoutError):
         return JSONResponse({"status": "the database does not answer"}, 503)
-    return JSONResponse({"status": "ok"})
+    away = request.app.state.nodes_away
+    return JSONResponse({"status": "ok", "nodes_away": away} if away else {"status": "ok"})
 
 
 async def _watch_pool(db: Database) -> None:
@@ -110,6 +115,17 @@ async def _watch_pool(db: Database) -> None:
         metrics.POOL.labels("busy").set(size - idle)
         metrics.POOL.labels("idle").set(idle)
         await asyncio.sleep(1)
+
+
+async def _watch_nodes(db: Database, state: SimpleNamespace) -> None:
+    """Ask the nodes of a distributed database for a sign of life, every few seconds."""
+    while True:
+        with contextlib.suppress(Unavailable):
+            nodes = await cluster.nodes(db)
+            for node in nodes:
+                metrics.NODES.labels(node.name).set(node.answers)
+            state.nodes_away = [node.name for node in nodes if not node.answers]
+        await asyncio.sleep(_WATCH_NODES_SECONDS)
 
 
 async def _metrics(request: Request) -> Response:
@@ -130,6 +146,7 @@ def _refusal(error: HTTPException) -> Response:
 
 _FAULT = error_response(500, "contacts.api.internal_error", "There was an internal problem")
 _SETTLE_SECONDS = 0.01
+_WATCH_NODES_SECONDS = 5
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,100}", re.ASCII)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, LiteralString
 
 import msgspec
 
+from everlist.db import Unavailable
 from everlist.errors import StartError
 
 if TYPE_CHECKING:
@@ -47,12 +48,19 @@ async def is_distributed(db: Queries) -> bool:
 
 
 async def nodes(db: Queries) -> list[Node]:
-    """Ask every node of a distributed database for a sign of life."""
+    """Ask every node of a distributed database for a sign of life. Raises Unavailable."""
     rows = await db.rows(
-        "select nodename || ':' || nodeport as name, citus_check_connection_to_node(nodename, nodeport) as answers"
-        " from pg_dist_node where noderole = 'primary' order by groupid"
+        "select nodename as host, nodeport as port from pg_dist_node where noderole = 'primary' order by groupid"
     )
-    return [Node(row["name"], row["answers"]) for row in rows]
+    found: list[Node] = []
+    for row in rows:
+        host, port = row["host"], row["port"]
+        try:
+            answers = await db.value("select citus_check_connection_to_node($1, $2)", host, port)
+        except Unavailable:  # it took as long as a statement may
+            answers = False
+        found.append(Node(name=f"{host}:{port}", answers=answers))
+    return found
 
 
 async def faults(connection: Connection) -> list[str]:

@@ -165,7 +165,10 @@ async def finish(
         account_id,
     )
     for place in PLACES:
-        tally.add(place.table, place.what, await _emptied(tx, account_id, place, subjects), kept=place.kept)
+        rows = await _emptied(tx, account_id, place, subjects)
+        if place.table == "export_part":
+            await _mark_without_file(tx, account_id, rows)
+        tally.add(place.table, place.what, rows, kept=place.kept)
     # The rows of mails are gone by now: whoever held one of them (outbox.hold) has written its file.
     gone = await asyncio.to_thread(_unlink_mail, installation.mail_folder, subjects)
     for erasure_id, number in gone.items():
@@ -249,6 +252,18 @@ async def _emptied(
         return await tx.rows(place.sql, account_id, *map(list, zip(*addressed, strict=True)))
     contact_ids = [one.contact_id for one in subjects if one.contact_id is not None]
     return await tx.rows(place.sql, account_id, contact_ids) if contact_ids else []
+
+
+async def _mark_without_file(tx: Transaction, account_id: UUID, rows: Sequence[Row]) -> None:
+    """Mark the exports whose files are gone."""
+    activity_ids = {activity_id for row in rows for activity_id in row["activity_ids"] or ()}
+    if activity_ids:
+        await tx.execute(
+            "update activity set position = position || '{\"removed\": true}'"
+            " where account_id = $1 and activity_id = any($2::uuid[])",
+            account_id,
+            activity_ids,
+        )
 
 
 async def _remember(
