@@ -82,6 +82,10 @@ class Nodes:
             *(f"select citus_add_node('{host}', {port})" for host, port in others),
         )
 
+    async def run(self, name: str, sql: str) -> None:
+        """Run a statement on the coordinator, as the superuser."""
+        await _run(address(self._dsn, database=name), sql)
+
     async def close(self, name: str) -> None:
         """Let nobody connect to a database any more, Citus's own processes neither: it can be copied."""
         await self.everywhere(
