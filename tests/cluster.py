@@ -60,9 +60,10 @@ class Nodes:
         await nodes.everywhere(role)
         return nodes
 
-    def dsn(self, database: str) -> str:
-        """The database on the coordinator, as the role of Everlist."""
-        return address(self._dsn, role=ROLE, database=database)
+    def dsn(self, database: str, *, node: int = 0) -> str:
+        """The database on a node, as the role of Everlist; 0 is the coordinator."""
+        host, port = self._hosts[node]
+        return address(self._dsn, role=ROLE, host=f"{host}:{port}", database=database)
 
     async def everywhere(self, *statements: str, database: str = "postgres") -> None:
         """Run statements on every node, as the superuser."""

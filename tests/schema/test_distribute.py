@@ -17,7 +17,7 @@ from everlist.db import open_database
 from everlist.errors import StartError
 from everlist.schema import migrate as runner
 from everlist.schema.distribute import distribute
-from everlist.schema.migrate import migrate, migrations, newest
+from everlist.schema.migrate import check, migrate, migrations, newest
 from tests.core.recount import recount
 from tests.server import Server
 
@@ -140,11 +140,11 @@ def test_the_shards_know_what_the_planner_was_told(world: World) -> None:
     told = """
         select table_name::text, result, count(*)::integer from unnest(array['contact', 'tagging']) table_name,
             run_command_on_shards(table_name::regclass, $$
-                select a.attstattarget || ' ' || array_to_string(a.attoptions, ' ') from pg_attribute a
+                select concat_ws(' ', a.attstattarget, array_to_string(a.attoptions, ' ')) from pg_attribute a
                 where a.attrelid = '%s'::regclass and a.attname = 'account_id'$$) group by 1, 2
     """
     here = world.sql(
-        "select attrelid::regclass::text, attstattarget || ' ' || array_to_string(attoptions, ' '), $1::integer"
+        "select attrelid::regclass::text, concat_ws(' ', attstattarget, array_to_string(attoptions, ' ')), $1::integer"
         " from pg_attribute where attrelid = any('{contact,tagging}'::regclass[]) and attname = 'account_id'",
         SHARDS,
     )
@@ -188,6 +188,13 @@ def test_every_missing_thing_is_named(world: World) -> None:
     assert "citus_set_coordinator_host" in message
     assert "citus_add_node" in message
     assert "contact" in [name for (name,) in world.sql("select relname from pg_class")]  # nothing was touched
+
+
+def test_a_worker_node_is_refused(world: World, nodes: Nodes) -> None:
+    world.distribute()
+    for refusing in (migrate, check, distribute):
+        with pytest.raises(StartError, match="worker node of a cluster: give the address of the coordinator"):
+            world.call(refusing, nodes.dsn(world.name, node=1))
 
 
 def test_readiness_names_the_nodes_that_are_away(

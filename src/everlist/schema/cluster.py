@@ -47,6 +47,18 @@ async def is_distributed(db: Queries) -> bool:
     )
 
 
+async def refuse_worker_node(db: Queries) -> None:
+    """Raise StartError on a node that is not the coordinator.
+
+    Every node takes statements, but the ids that order the ledger and the queue, the claims of work and the
+    notifications are each node's own: all of Everlist has to be connected to one node.
+    """
+    if await db.value("select to_regclass('pg_dist_local_group') is null"):
+        return
+    if await db.value("select groupid <> 0 from pg_dist_local_group"):
+        raise StartError("this is a worker node of a cluster: give the address of the coordinator")
+
+
 async def nodes(db: Queries) -> list[Node]:
     """Ask every node of a distributed database for a sign of life. Raises Unavailable."""
     rows = await db.rows(
@@ -75,8 +87,6 @@ async def faults(connection: Connection) -> list[str]:
         ]
     if int(version.partition(".")[0]) < OLDEST_CITUS:
         return [f"Citus {version} is too old: install Citus {OLDEST_CITUS} or newer on every node"]
-    if await connection.fetchval("select groupid <> 0 from pg_dist_local_group"):
-        return ["this is a worker node: give the address of the coordinator"]
     found: list[str] = []
     coordinator = await connection.fetchval("select count(*) from pg_dist_node where groupid = 0")
     if not coordinator:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncpg
 
+from everlist.db import Transaction
 from everlist.errors import StartError
 from everlist.schema import cluster
 from everlist.schema.migrate import ADVISORY_LOCK, connect
@@ -20,6 +21,7 @@ async def distribute(dsn: str, *, shards: int = SHARDS) -> list[str]:
     connection = await connect(dsn)
     try:
         await connection.execute("select pg_advisory_lock($1)", ADVISORY_LOCK)
+        await cluster.refuse_worker_node(Transaction(connection))
         found = await cluster.faults(connection)
         if found:
             raise StartError("the cluster is not ready:\n" + "\n".join(f"- {fault}" for fault in found))

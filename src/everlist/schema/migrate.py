@@ -47,6 +47,7 @@ async def migrate(dsn: str) -> list[str]:
     """
     connection = await connect(dsn)
     try:
+        await cluster.refuse_worker_node(Transaction(connection))
         await connection.execute(f"set lock_timeout = '{LOCK_TIMEOUT}'")
         await connection.execute("select pg_advisory_lock($1)", ADVISORY_LOCK)
         await connection.execute(
@@ -78,6 +79,7 @@ async def check(dsn: str) -> None:
     """Raise StartError unless the schema is exactly the one this program was made for."""
     connection = await connect(dsn)
     try:
+        await cluster.refuse_worker_node(Transaction(connection))
         exists = await connection.fetchval("select to_regclass('schema_migration') is not null")
         applied: set[int] = await _applied(connection) if exists else set()
     finally:
