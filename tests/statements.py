@@ -37,8 +37,6 @@ ACROSS_ACCOUNTS = {
 """Functions whose statements name no account, and why they need not."""
 
 TO_BE_REWRITTEN = {
-    "core.contacts.apply.apply": "one chained statement; it becomes one statement a table",
-    "core.contacts.apply.edit": "one chained statement; it becomes one statement a table",
     "core.imports.merge.merge": "one chained statement; it becomes a staging table and one statement a table",
     "core.imports.merge._find": "keeps the planner from a bad plan with `(select $1)`, which goes with the staging table",
     "core.imports.merge._remember": "keeps the planner from a bad plan with `(select $1)`, as _find does",
@@ -383,7 +381,7 @@ def _badly_correlated(query: ast.SelectStmt, ctes: set[str], *, inserting: bool)
 
 # Who sends what
 
-_METHODS = ("execute", "executemany", "rows", "row", "value", "fetch", "fetchrow", "fetchval")
+_METHODS = ("execute", "execute_many", "executemany", "rows", "row", "value", "fetch", "fetchrow", "fetchval")
 
 
 class Call(NamedTuple):
