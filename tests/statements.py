@@ -41,7 +41,6 @@ TO_BE_REWRITTEN = {
     "core.imports.merge._find": "keeps the planner from a bad plan with `(select $1)`, which goes with the staging table",
     "core.imports.merge._remember": "keeps the planner from a bad plan with `(select $1)`, as _find does",
     "core.undo.job.activity_undo": "one chained statement; it becomes one statement a table",
-    "core.usage.fold": "moves changes into three tables; all of one account, so that one node runs it whole",
 }
 """Functions whose statements break a rule today, and why. One that has become clean has to go from here."""
 
