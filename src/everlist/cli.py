@@ -194,7 +194,9 @@ def distribute(shards: int, data_dir: Path | None, database_url: str | None) -> 
         click.echo(f"distributed {table}")
     if not tables:
         click.echo("every table is distributed")
-    click.echo("undo of an activity is not supported on a cluster yet: the API refuses it with 409")
+    click.echo(
+        "imports and undo of an activity are not supported on a cluster yet: see docs/operating-at-scale.md"
+    )
 
 
 @everlist.group()

@@ -7,14 +7,16 @@ import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import asyncpg
 import httpx2
 import pytest
 
 from everlist import demo
+from everlist.core.undo import refuse_undo
 from everlist.db import open_database
-from everlist.errors import StartError
+from everlist.errors import Conflict, StartError
 from everlist.schema import migrate as runner
 from everlist.schema.distribute import distribute
 from everlist.schema.migrate import check, migrate, migrations, newest
@@ -195,6 +197,20 @@ def test_a_worker_node_is_refused(world: World, nodes: Nodes) -> None:
     for refusing in (migrate, check, distribute):
         with pytest.raises(StartError, match="worker node of a cluster: give the address of the coordinator"):
             world.call(refusing, nodes.dsn(world.name, node=1))
+
+
+def test_undo_is_refused(world: World) -> None:
+    world.distribute()
+
+    async def undo() -> None:
+        db = await open_database(world.dsn, size=1, statement_timeout=300, name="everlist test")
+        try:
+            await db.write(lambda tx: refuse_undo(tx, uuid4(), uuid4(), now=datetime.now(UTC)))
+        finally:
+            await db.close()
+
+    with pytest.raises(Conflict, match="not supported on a cluster"):
+        world.call(undo)
 
 
 def test_readiness_names_the_nodes_that_are_away(
