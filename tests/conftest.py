@@ -7,6 +7,7 @@ nothing that it commits is seen by another. A test that needs a database for its
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import shutil
@@ -26,11 +27,15 @@ from everlist.core import accounts, tokens
 from everlist.core.installation import Installation
 from everlist.db import Database, open_database
 from everlist.ops.embedded import Cluster
+from everlist.schema.distribute import distribute
 from everlist.schema.migrate import migrate
 from everlist.settings import Settings
 from everlist.worker import run as worker
+from tests import cluster
+from tests.cluster import Nodes
 from tests.contract.spec import check_response
 from tests.server import Server
+from tests.statements import TO_BE_REWRITTEN, Recorder, problems, wrong
 
 SECRET_KEY = "a key that only tests use, of more than 32 characters"
 INSTALLATION = Installation(
@@ -74,6 +79,26 @@ def _nothing_is_left(pytestconfig: pytest.Config) -> Iterator[None]:
     )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _statements_keep_the_rules(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail the run if a statement that was sent breaks a rule of tests/statements.py.
+
+    A run of everything fails as well if a call in core whose statement is put together was never made, and if a
+    function in TO_BE_REWRITTEN breaks no rule any more.
+    """
+    recorder = Recorder()
+    yield
+    found = [line for name, texts in sorted(recorder.sent.items()) for line in wrong(name, texts)]
+    assert not found, "\n\n".join(found)
+    config = request.config
+    everything = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.keyword
+    if everything and not request.session.testsfailed:
+        assert not recorder.never_sent(), "no test sends the statements of these calls"
+        known = TO_BE_REWRITTEN.keys() & recorder.sent.keys()
+        clean = {name for name in known if not any(map(problems, recorder.sent[name]))}
+        assert not clean, f"take {clean} out of TO_BE_REWRITTEN: they break no rule any more"
+
+
 @pytest.fixture(scope="session")
 def portal() -> Iterator[BlockingPortal]:
     """Runs coroutines, in a thread with an event loop that lasts for the whole run."""
@@ -82,19 +107,29 @@ def portal() -> Iterator[BlockingPortal]:
 
 
 @pytest.fixture(scope="session")
-def cluster_dsn(portal: BlockingPortal) -> Iterator[str]:
+def nodes(portal: BlockingPortal) -> Nodes | None:
+    """The nodes of the cluster that EVERLIST_TEST_CITUS_URL names, where every database is then distributed."""
+    given = cluster.given()
+    return portal.call(Nodes.of, given) if given else None
+
+
+@pytest.fixture(scope="session")
+def cluster_dsn(nodes: Nodes | None, portal: BlockingPortal) -> Iterator[str]:
     """The DSN of a server where databases may be made; PostgreSQL 18 unless EVERLIST_TEST_POSTGRESQL says 16."""
+    if nodes is not None:
+        yield nodes.dsn("postgres")
+        return
     if given := os.environ.get("EVERLIST_TEST_DATABASE_URL"):
         yield given
         return
     directory = Path(tempfile.mkdtemp(prefix="everlist-tests-"))
     version = int(os.environ.get("EVERLIST_TEST_POSTGRESQL", "18"))
     try:
-        with Cluster(directory, version, durable=False) as cluster:
+        with Cluster(directory, version, durable=False) as embedded:
             # To signal is for `drop database … with (force)`, which meets an autovacuum worker now and then.
             may = "alter role everlist createdb; grant pg_signal_backend to everlist"
-            portal.call(_execute, cluster.dsn(role="postgres"), may)
-            yield cluster.dsn()
+            portal.call(_execute, embedded.dsn(role="postgres"), may)
+            yield embedded.dsn()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -113,32 +148,57 @@ async def _execute(dsn: str, sql: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def template(cluster_dsn: str, portal: BlockingPortal) -> Iterator[str]:
+def template(nodes: Nodes | None, cluster_dsn: str, portal: BlockingPortal) -> Iterator[str]:
     """The name of a database with the whole schema and nothing in it; not to be connected to."""
     name = f"everlist_template_{os.getpid()}"
-    portal.call(_execute, cluster_dsn, f"create database {name}")
-    portal.call(migrate, _in_database(cluster_dsn, name))
+    if nodes is None:
+        portal.call(_execute, cluster_dsn, f"create database {name}")
+        portal.call(migrate, _in_database(cluster_dsn, name))
+        yield name
+        portal.call(_execute, cluster_dsn, f"drop database {name}")
+        return
+    portal.call(nodes.make, name)
+    portal.call(migrate, nodes.dsn(name))
+    portal.call(lambda: distribute(nodes.dsn(name), shards=cluster.SHARDS))
+    portal.call(nodes.close, name)
     yield name
-    portal.call(_execute, cluster_dsn, f"drop database {name}")
+    portal.call(nodes.drop, name)
 
 
-def _cloned(cluster_dsn: str, template: str, portal: BlockingPortal) -> Iterator[str]:
-    name = f"everlist_test_{os.getpid()}_{next(_numbers)}"
-    portal.call(_execute, cluster_dsn, f"create database {name} template {template}")
-    yield _in_database(cluster_dsn, name)
-    portal.call(_execute, cluster_dsn, f"drop database {name} with (force)")
+Cloned = Callable[[], contextlib.AbstractContextManager[str]]
 
 
 @pytest.fixture(scope="session")
-def dsn(cluster_dsn: str, template: str, portal: BlockingPortal) -> Iterator[str]:
+def cloned(nodes: Nodes | None, cluster_dsn: str, template: str, portal: BlockingPortal) -> Cloned:
+    """Makes a database with the whole schema, for as long as its block runs."""
+
+    @contextlib.contextmanager
+    def clone() -> Iterator[str]:
+        name = f"everlist_test_{os.getpid()}_{next(_numbers)}"
+        if nodes is not None:
+            portal.call(nodes.copy, name, template)
+            yield nodes.dsn(name)
+            portal.call(nodes.drop, name)
+            return
+        portal.call(_execute, cluster_dsn, f"create database {name} template {template}")
+        yield _in_database(cluster_dsn, name)
+        portal.call(_execute, cluster_dsn, f"drop database {name} with (force)")
+
+    return clone
+
+
+@pytest.fixture(scope="session")
+def dsn(cloned: Cloned) -> Iterator[str]:
     """The database that tests share."""
-    yield from _cloned(cluster_dsn, template, portal)
+    with cloned() as dsn:
+        yield dsn
 
 
 @pytest.fixture
-def own_database(cluster_dsn: str, template: str, portal: BlockingPortal) -> Iterator[str]:
+def own_database(cloned: Cloned) -> Iterator[str]:
     """A database for this test alone."""
-    yield from _cloned(cluster_dsn, template, portal)
+    with cloned() as dsn:
+        yield dsn
 
 
 @pytest.fixture(scope="session")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from everlist import ext, pages, v3
 from everlist.core.installation import installation_of
 from everlist.core.tokens import REVOKED_CHANNEL, Keyring
-from everlist.db import Listener, open_database
+from everlist.db import Listener, Unavailable, open_database
 from everlist.ops import metrics
+from everlist.schema import cluster
 from everlist.schema.migrate import check
 from everlist.web import probes
 from everlist.web.application import Application
@@ -31,6 +32,7 @@ EDGES: tuple[Edge[Any], ...] = (v3.edge, ext.edge, pages.edge)
 """To add an edge, add its folder and name it here."""
 
 _DRY_RUNS = 2
+_WATCH_NODES_SECONDS = 5
 
 
 def create_app(
@@ -56,7 +58,10 @@ def create_app(
         )
         keyring = Keyring(db)
         listener = Listener(dsn, {REVOKED_CHANNEL: lambda _payload: keyring.forget()}, keyring.forget)
+        nodes_away = set[str]()
         background = [asyncio.create_task(listener.run()), asyncio.create_task(_watch_pool(db))]
+        if await cluster.is_distributed(db):
+            background.append(asyncio.create_task(_watch_nodes(db, nodes_away)))
         try:
             yield State(
                 db=db,
@@ -67,6 +72,7 @@ def create_app(
                 limiter=Limiter(*settings.rate_limit) if settings.rate_limit else None,
                 dry_runs=asyncio.Semaphore(_DRY_RUNS),
                 request_log=RequestLog(),
+                nodes_away=nodes_away,
             )
         finally:
             for task in background:
@@ -84,3 +90,15 @@ async def _watch_pool(db: Database) -> None:
         metrics.POOL.labels("busy").set(size - idle)
         metrics.POOL.labels("idle").set(idle)
         await asyncio.sleep(1)
+
+
+async def _watch_nodes(db: Database, nodes_away: set[str]) -> None:
+    """Ask the nodes of a distributed database for a sign of life, every few seconds; keep who does not answer."""
+    while True:
+        with suppress(Unavailable):
+            nodes = await cluster.nodes(db)
+            for node in nodes:
+                metrics.NODES.labels(node.name).set(node.answers)
+            nodes_away.clear()
+            nodes_away.update(node.name for node in nodes if not node.answers)
+        await asyncio.sleep(_WATCH_NODES_SECONDS)

@@ -163,6 +163,42 @@ def migrate(data_dir: Path | None, database_url: str | None) -> None:
         click.echo(f"erased again after a restore: {erased}")
 
 
+@everlist.command()
+@click.option(
+    "--shards",
+    default=32,
+    show_default=True,
+    type=click.IntRange(1, 1024),
+    help="The number of pieces that each table is cut into. It cannot be changed later without copying everything.",
+)
+@_data_dir
+@_database_url
+def distribute(shards: int, data_dir: Path | None, database_url: str | None) -> None:
+    """Spread the database over the nodes of a Citus cluster. Run it again after an upgrade; see the docs on scale.
+
+    Example: everlist distribute --database-url postgresql://everlist@coordinator.internal/everlist
+    """
+    config = _settings(data_dir, database_url)
+    if config.database_url is None:
+        raise StartError(
+            "the embedded PostgreSQL has no nodes: give the coordinator of a cluster with --database-url"
+        )
+    from everlist.ops import logs
+    from everlist.schema.distribute import distribute
+    from everlist.schema.migrate import migrate
+
+    logs.configure(config.log_format)
+    asyncio.run(migrate(config.database_url))
+    tables = asyncio.run(distribute(config.database_url, shards=shards))
+    for table in tables:
+        click.echo(f"distributed {table}")
+    if not tables:
+        click.echo("every table is distributed")
+    click.echo(
+        "imports and undo of an activity are not supported on a cluster yet: see docs/operating-at-scale.md"
+    )
+
+
 @everlist.group()
 def account() -> None:
     """Create and list accounts. Each has its own contacts, lists and tokens."""

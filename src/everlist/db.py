@@ -89,6 +89,11 @@ class Transaction:
         """Run a statement once for each row of arguments, sent together."""
         await self._connection.executemany(sql, rows)
 
+    async def set_on_every_node(self, setting: LiteralString) -> None:
+        """Change a setting until the transaction ends: here, and on the nodes of a distributed database."""
+        await self.execute("set local citus.propagate_set_commands = 'local'")
+        await self.execute("set local " + setting)
+
     async def copy_in(
         self, table: LiteralString, columns: Sequence[LiteralString], source: AsyncIterable[bytes]
     ) -> int:
@@ -167,6 +172,10 @@ class Database:
                     return await operation(tx)
             except _RETRIED:
                 continue
+            except asyncpg.InternalServerError as error:
+                # A distributed database reports it so when it copies rows to a node, without a code of its own.
+                if "duplicate key value violates unique constraint" not in str(error):
+                    raise
         raise Conflict("Another change of the same resource is under way")
 
     def stats(self) -> tuple[int, int]:

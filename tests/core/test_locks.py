@@ -78,7 +78,7 @@ def test_what_is_in_use_is_not_deleted_meanwhile(
             await kind.use(user, account_id, [one])
             with pytest.raises(asyncpg.LockNotAvailableError):
                 async with database.transaction() as deleter:
-                    await deleter.execute("set local lock_timeout = '50ms'")
+                    await deleter.set_on_every_node("lock_timeout = '50ms'")
                     await kind.begin_deletion(deleter, account_id, (one,))
 
     portal.call(story)
@@ -101,7 +101,7 @@ def test_what_is_being_deleted_is_not_used_meanwhile(
             await kind.begin_deletion(deleter, account_id, (one,))
             with pytest.raises(asyncpg.LockNotAvailableError):
                 async with database.transaction() as user:
-                    await user.execute("set local lock_timeout = '50ms'")
+                    await user.set_on_every_node("lock_timeout = '50ms'")
                     await kind.use(user, account_id, [one])
             waiting = asyncio.create_task(use())
             await kind.delete(deleter, account_id, (one,))

@@ -28,6 +28,7 @@ from everlist.errors import StartError
 from everlist.settings import Settings, load
 from everlist.worker import run as worker
 from everlist.worker.activities import Worker
+from tests.cluster import Nodes
 from tests.conftest import SECRET_KEY, Api, Sql, _execute
 from tests.core.recount import recount
 from tests.ext.people import ADDRESS, ERASURES, SUPPRESSIONS, erase, erase_many, found, zenobia
@@ -120,7 +121,11 @@ class World:
 
 
 @pytest.fixture
-def world(portal: BlockingPortal, cluster_dsn: str, own_database: str, tmp_path: Path) -> World:
+def world(
+    nodes: Nodes | None, portal: BlockingPortal, cluster_dsn: str, own_database: str, tmp_path: Path
+) -> World:
+    if nodes is not None:
+        pytest.skip("the backup of a cluster is no copy of one database")
     settings = Settings(
         data_dir=tmp_path / "data", secret_key=SECRET_KEY, erase_ledger=tmp_path / "erase.jsonl"
     )

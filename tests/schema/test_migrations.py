@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import msgspec
 import pytest
+from pglast import ast, parse_sql
+from pglast.enums import AlterTableType, ConstrType
 
 import everlist.schema
 from everlist.errors import StartError
@@ -48,7 +50,8 @@ def run(portal: BlockingPortal, dsn: str, *statements: str) -> Any:
 
 def test_the_snapshot_is_what_the_migrations_make(own_database: str) -> None:
     version = os.environ.get("EVERLIST_TEST_POSTGRESQL", str(VERSION))
-    if "EVERLIST_TEST_DATABASE_URL" in os.environ or version != str(VERSION):
+    given = {"EVERLIST_TEST_DATABASE_URL", "EVERLIST_TEST_CITUS_URL"} & os.environ.keys()
+    if given or version != str(VERSION):
         pytest.skip(f"the snapshot is in the words of the embedded PostgreSQL {VERSION}")
     assert FILE.exists(), "write the snapshot with `make schema`"
     message = f"the migrations make another schema than {FILE.name}: `make schema` renews it; read the diff"
@@ -144,6 +147,67 @@ def test_an_import_that_was_under_way_goes_on_where_it_was(
         "chunk": 10000,
     }
     assert run(portal, empty_database, "select from import_row") == []
+
+
+BEFORE_CLUSTERS = 14
+"""The last migration that no distributed database had to run: none of these rules holds for it."""
+
+
+def refused_on_a_cluster(sql: str) -> list[str]:
+    """What Citus refuses of a migration once the tables are distributed."""
+    found: list[str] = []
+    for raw in parse_sql(sql):
+        if not isinstance(raw.stmt, ast.AlterTableStmt):
+            continue
+        commands = raw.stmt.cmds
+        for command in commands:
+            constraint = command.def_
+            match command.subtype:
+                case AlterTableType.AT_AddConstraint if len(commands) > 1:
+                    found.append("ADD CONSTRAINT together with something else")
+                case AlterTableType.AT_AddIdentity:
+                    found.append("ADD GENERATED AS IDENTITY")
+                case AlterTableType.AT_AddColumn if any(
+                    it.contype == ConstrType.CONSTR_IDENTITY for it in constraint.constraints or ()
+                ):
+                    found.append("ADD GENERATED AS IDENTITY")
+                case AlterTableType.AT_SetStorage:
+                    found.append("SET STORAGE")
+                case AlterTableType.AT_SetOptions:
+                    found.append("set (n_distinct)")
+                case AlterTableType.AT_AlterColumnType if command.name == "account_id":
+                    found.append("another type of account_id")
+                case _:
+                    pass
+    return found
+
+
+def test_later_migrations_can_run_on_a_cluster() -> None:
+    refused = {
+        name: refused_on_a_cluster(sql) for number, name, sql in migrations() if number > BEFORE_CLUSTERS
+    }
+    assert {name: found for name, found in refused.items() if found} == {}
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "alter table tag add column x bigint, add constraint c check (x > 0)",
+        "alter table tag alter column x add generated always as identity",
+        "alter table tag add column x bigint generated always as identity",
+        "alter table tag alter column name set storage external",
+        "alter table tag alter column name set (n_distinct = 50)",
+        "alter table tag alter column account_id type uuid",
+    ],
+)
+def test_what_a_cluster_refuses_is_seen(sql: str) -> None:
+    assert len(refused_on_a_cluster(sql)) == 1
+    assert (
+        refused_on_a_cluster(
+            "alter table tag add column x bigint; alter table tag add constraint c check (x > 0)"
+        )
+        == []
+    )
 
 
 def test_a_newer_schema_is_refused(own_database: str, portal: BlockingPortal) -> None:

@@ -256,8 +256,8 @@ async def cancel(tx: Transaction, account_id: UUID, activity_id: UUID, *, now: d
         """
         update activity set
             cancel_requested_at = coalesce(cancel_requested_at, $3),
-            state = case state when 'initialized' then 'cancelled' else state end,
-            completed_at = case state when 'initialized' then $3 end,
+            state = case when state = 'initialized' then 'cancelled' else state end,
+            completed_at = case when state = 'initialized' then $3::timestamptz end,
             updated_at = $3
         where account_id = $1 and activity_id = $2 and state in ('initialized', 'processing')
         returning *
@@ -494,9 +494,9 @@ async def advance(
             counts = counts || coalesce((
                 select jsonb_object_agg(key, coalesce((counts ->> key)::bigint, 0) + number::bigint)
                 from jsonb_each_text($5::jsonb) added (key, number)), '{}'),
-            errors = (errors || array(
+            errors = coalesce((errors || array(
                 select error from unnest($6::text[]) with ordinality added (error, n)
-                where error <> all(errors) order by n))[:$7],
+                where error <> all(errors) order by n))[:$7], '{}'),
             updated_at = $8,
             state = case when $9 then 'completed' when cancel_requested_at is not null then 'cancelled' else state end,
             completed_at = case when $9 or cancel_requested_at is not null then $8::timestamptz end,
@@ -554,7 +554,7 @@ async def fail(
     """
     row = await tx.row(
         """
-        update activity set state = 'failed', completed_at = $4, updated_at = $4, errors = ($5::text[] || errors)[:$6]
+        update activity set state = 'failed', completed_at = $4, updated_at = $4, errors = coalesce(($5::text[] || errors)[:$6], '{}')
         where account_id = $1 and activity_id = $2 and run_by = $3 and state = 'processing'
         returning *
         """,

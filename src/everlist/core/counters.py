@@ -88,7 +88,7 @@ async def of_subjects(db: Queries, account_id: UUID, name: str, subjects: Sequen
 
 async def roll_up(tx: Transaction, account_id: UUID, *, most: int = 50_000) -> int:
     """Move up to `most` differences of the account into its counters; return how many."""
-    return await tx.value(
+    taken = await tx.rows(
         """
         with oldest as materialized (  -- locks its rows once; a nested loop would run it again and lock others
             select name, subject, delta_id from counter_delta where account_id = $1
@@ -99,16 +99,26 @@ async def roll_up(tx: Transaction, account_id: UUID, *, most: int = 50_000) -> i
             where d.account_id = $1 and d.name = oldest.name and d.subject = oldest.subject
                 and d.delta_id = oldest.delta_id
             returning d.name, d.subject, d.change
-        ), rolled_up as (
-            insert into counter (account_id, name, subject, value)
-            select $1, name, subject, sum(change) from taken group by name, subject order by name, subject
-            on conflict (account_id, name, subject) do update set value = counter.value + excluded.value
         )
-        select count(*) from taken
+        select name, subject, sum(change)::bigint as change, count(*) as number
+        from taken group by name, subject order by name, subject
         """,
         account_id,
         most,
     )
+    if taken:
+        await tx.execute(
+            """
+            insert into counter (account_id, name, subject, value)
+            select $1, name, subject, change from unnest($2::text[], $3::uuid[], $4::bigint[]) t (name, subject, change)
+            on conflict (account_id, name, subject) do update set value = counter.value + excluded.value
+            """,
+            account_id,
+            [row["name"] for row in taken],
+            [row["subject"] for row in taken],
+            [row["change"] for row in taken],
+        )
+    return sum(row["number"] for row in taken)
 
 
 async def accounts_to_roll_up(db: Queries) -> list[UUID]:

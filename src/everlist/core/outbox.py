@@ -120,14 +120,14 @@ async def take(tx: Transaction, claimed: Claimed, *, now: datetime) -> Mail | No
         """
         select m.*, c.kind, c.address_hmac, c.message_id, c.expires_at,
             c.replaced_at is null and c.confirmed_at is null and c.refused_at is null and c.expires_at > $3
-                and exists (select from contact k where k.account_id = m.account_id and k.contact_id = m.contact_id
+                and exists (select from contact k where k.account_id = $1 and k.contact_id = m.contact_id
                     and k.email_key = m.address) as open,
             array(
                 select l.name from contact_list l
-                where l.account_id = m.account_id and l.deleted_at is null and (l.list_id = any(c.list_ids)
+                where l.account_id = $1 and l.deleted_at is null and (l.list_id = any(c.list_ids)
                     or c.kind = 'sign_up' and l.list_id in (
                         select s.list_id from list_membership s
-                        where s.account_id = m.account_id and s.contact_id = m.contact_id))
+                        where s.account_id = $1 and s.contact_id = m.contact_id))
                 order by l.name
             ) as list_names
         from mail m join confirmation c on c.account_id = m.account_id and c.contact_id = m.contact_id

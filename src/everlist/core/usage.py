@@ -148,44 +148,52 @@ months as (
 )"""
 """CTEs that turn `waiting`, the changes not yet rolled up, into `days` and `months` with the columns of their tables."""
 
-_ROLL_UP: LiteralString = (
+_BATCH: LiteralString = (
     """
 with oldest as (
     select delta_id, xmin as tx from active_delta where account_id = $1 order by delta_id limit $2
 ),
 waiting as (  -- take whole transactions, because a step must not be split
-    delete from active_delta d
+    select d.delta_id, d.xmin as tx, d.at, d.change, d.first_this_month, d.operation, d.request_id, d.activity_id
+    from active_delta d
     where d.account_id = $1 and d.delta_id <= (select max(delta_id) + $2 from oldest)
         and d.xmin in (select tx from oldest)
-    returning d.delta_id, d.xmin as tx, d.at, d.change, d.first_this_month, d.operation, d.request_id, d.activity_id
 ),"""
     + _SERIES
-    + """,
-kept_days as (
-    insert into active_day as kept (account_id, day, high, low, close, high_at, operation, request_id, activity_id)
-    select $1::uuid, day, high, low, close, high_at, operation, request_id, activity_id from days
-    on conflict (account_id, day) do update set
-        high = greatest(kept.high, excluded.high), low = least(kept.low, excluded.low), close = excluded.close,
-        high_at = case when excluded.high > kept.high then excluded.high_at else kept.high_at end,
-        operation = case when excluded.high > kept.high then excluded.operation else kept.operation end,
-        request_id = case when excluded.high > kept.high then excluded.request_id else kept.request_id end,
-        activity_id = case when excluded.high > kept.high then excluded.activity_id else kept.activity_id end
-),
-kept_months as (
-    insert into active_month as kept (account_id, month, change, first_this_month)
-    select $1::uuid, month, change, first_this_month from months
-    on conflict (account_id, month) do update set
-        change = kept.change + excluded.change,
-        first_this_month = kept.first_this_month + excluded.first_this_month
-),
-moved_head as (
-    insert into active_head (account_id, value, at, day)
-    select $1::uuid, value, at, day from dated order by number desc limit 1
-    on conflict (account_id) do update set value = excluded.value, at = excluded.at, day = excluded.day
-)
-select count(*) from waiting
+    + """
+select (select array_agg(delta_id) from waiting) as delta_ids,
+    (select jsonb_agg(to_jsonb(d)) from days d)::text as days,
+    (select jsonb_agg(to_jsonb(m)) from months m)::text as months,
+    (select jsonb_build_array(jsonb_build_object('value', value, 'at', at, 'day', day))
+        from dated order by number desc limit 1)::text as head
 """
 )
+"""Reads the oldest changes not yet rolled up, and what they add to the days, the months and the head."""
+
+_KEEP_DAYS: LiteralString = """
+insert into active_day as kept (account_id, day, high, low, close, high_at, operation, request_id, activity_id)
+select $1::uuid, day, high, low, close, high_at, operation, request_id, activity_id
+from jsonb_to_recordset($2::jsonb) d (day date, high bigint, low bigint, close bigint, high_at timestamptz,
+    operation text, request_id text, activity_id uuid)
+on conflict (account_id, day) do update set
+    high = greatest(kept.high, excluded.high), low = least(kept.low, excluded.low), close = excluded.close,
+    high_at = case when excluded.high > kept.high then excluded.high_at else kept.high_at end,
+    operation = case when excluded.high > kept.high then excluded.operation else kept.operation end,
+    request_id = case when excluded.high > kept.high then excluded.request_id else kept.request_id end,
+    activity_id = case when excluded.high > kept.high then excluded.activity_id else kept.activity_id end
+"""
+_KEEP_MONTHS: LiteralString = """
+insert into active_month as kept (account_id, month, change, first_this_month)
+select $1::uuid, month, change, first_this_month
+from jsonb_to_recordset($2::jsonb) m (month date, change bigint, first_this_month bigint)
+on conflict (account_id, month) do update set
+    change = kept.change + excluded.change, first_this_month = kept.first_this_month + excluded.first_this_month
+"""
+_MOVE_HEAD: LiteralString = """
+insert into active_head (account_id, value, at, day)
+select $1::uuid, value, at, day from jsonb_to_recordset($2::jsonb) h (value bigint, at timestamptz, day date)
+on conflict (account_id) do update set value = excluded.value, at = excluded.at, day = excluded.day
+"""
 
 
 _LOCK: LiteralString = "hashtextextended('everlist meter ' || $1::uuid::text, 0)"
@@ -197,8 +205,21 @@ async def roll_up(tx: Transaction, account_id: UUID, *, most: int = 50_000) -> i
     Returns 0 if another worker is rolling up this account.
     """
     locked = await tx.value("select pg_try_advisory_xact_lock(" + _LOCK + ")", account_id)
+    if not locked:
+        return 0
     # A separate statement gets its snapshot after the lock, and so sees what the previous holder committed.
-    return await tx.value(_ROLL_UP, account_id, most) if locked else 0
+    batch = await tx.row(_BATCH, account_id, most)
+    if batch is None or batch["delta_ids"] is None:
+        return 0
+    await tx.execute(_KEEP_DAYS, account_id, batch["days"])
+    await tx.execute(_KEEP_MONTHS, account_id, batch["months"])
+    await tx.execute(_MOVE_HEAD, account_id, batch["head"])
+    await tx.execute(
+        "delete from active_delta where account_id = $1 and delta_id = any($2)",
+        account_id,
+        batch["delta_ids"],
+    )
+    return len(batch["delta_ids"])
 
 
 async def roll_up_all(tx: Transaction, account_id: UUID) -> None:

@@ -29,6 +29,12 @@ LATENCY = Histogram(
 POOL = Gauge(
     "everlist_pool_connections", "Connections to PostgreSQL.", ["state"], multiprocess_mode="livesum"
 )
+NODES = Gauge(
+    "everlist_database_node",
+    "1 if the node of a distributed database answers, else 0.",
+    ["node"],
+    multiprocess_mode="livemostrecent",
+)
 ROLL_UPS_WAITING = Gauge(
     "everlist_counter_accounts_waiting",
     "Accounts whose counters have differences to roll up.",

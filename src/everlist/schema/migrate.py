@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from everlist.db import Transaction
 from everlist.errors import StartError
+from everlist.schema import cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,10 +40,13 @@ def newest() -> int:
 async def migrate(dsn: str) -> list[str]:
     """Apply the migrations that are missing; return their names.
 
+    On a distributed database, distribute the tables that they made too.
+
     Raises StartError if the server cannot be reached or is too old, or if its schema is newer than this program.
     """
     connection = await connect(dsn)
     try:
+        await cluster.refuse_worker_node(Transaction(connection))
         await connection.execute(f"set lock_timeout = '{LOCK_TIMEOUT}'")
         await connection.execute("select pg_advisory_lock($1)", ADVISORY_LOCK)
         await connection.execute(
@@ -50,11 +55,17 @@ async def migrate(dsn: str) -> list[str]:
         )
         applied = await _applied(connection)
         _refuse_newer(applied)
+        distributed = await cluster.is_distributed(Transaction(connection))
+        if distributed:
+            await connection.execute("set citus.multi_shard_modify_mode = 'sequential'")
+            await connection.execute("set citus.enable_unsafe_triggers = on")
         names: list[str] = []
         for number, name, sql in migrations():
             if number not in applied:
                 await _run(connection, number, name, sql)
                 names.append(name)
+        if distributed and (tables := await cluster.undistributed(connection)):
+            await cluster.place(connection, tables)
         return names
     except asyncpg.LockNotAvailableError as error:
         raise StartError(
@@ -68,6 +79,7 @@ async def check(dsn: str) -> None:
     """Raise StartError unless the schema is the one that this program needs."""
     connection = await connect(dsn)
     try:
+        await cluster.refuse_worker_node(Transaction(connection))
         exists = await connection.fetchval("select to_regclass('schema_migration') is not null")
         applied: set[int] = await _applied(connection) if exists else set()
     finally:

@@ -24,12 +24,13 @@ async def _healthz(_request: Request) -> Response:
 
 
 async def _readyz(request: Request) -> Response:
-    """GET /readyz: the database answers too."""
+    """GET /readyz: the database answers too. Names the nodes of a distributed database that do not."""
     try:
         await asyncio.wait_for(request.db.value("select 1"), 5)
     except (Unavailable, TimeoutError):
         return JSONResponse({"status": "the database does not answer"}, 503)
-    return JSONResponse({"status": "ok"})
+    away = sorted(request.state.nodes_away)
+    return JSONResponse({"status": "ok", "nodes_away": away} if away else {"status": "ok"})
 
 
 async def _metrics(request: Request) -> Response:

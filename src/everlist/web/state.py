@@ -30,3 +30,5 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     dry_runs: asyncio.Semaphore
     """Limits dry runs at one time: each holds two connections of the pool for as long as it takes."""
     request_log: RequestLog
+    nodes_away: set[str]
+    """The nodes of a distributed database, as `host:port`, that did not answer a few seconds ago."""

@@ -56,16 +56,19 @@ _COMPARED: tuple[tuple[str, LiteralString, LiteralString], ...] = (
 
 
 def conditions(wanted: ContactFilter, args: list[Any]) -> LiteralString:
-    """Return the conditions on `contact c`, each beginning with ` and`, and add their values to `args`."""
+    """Return the conditions on `contact c`, each beginning with ` and`, and add their values to `args`.
+
+    The first of `args` is the account.
+    """
     sql: LiteralString = _status(wanted.statuses, args)
     if wanted.list_ids is not None:
         sql += (
-            " and exists (select from list_membership m where m.account_id = c.account_id"
+            " and exists (select from list_membership m where m.account_id = $1"
             " and m.contact_id = c.contact_id and m.list_id = " + _one_or_any(args, wanted.list_ids) + ")"
         )
     if wanted.tag_ids is not None:
         sql += (
-            " and exists (select from tagging t where t.account_id = c.account_id"
+            " and exists (select from tagging t where t.account_id = $1"
             " and t.contact_id = c.contact_id and t.tag_id = " + _one_or_any(args, wanted.tag_ids) + ")"
         )
     for field, before, behind in _COMPARED:

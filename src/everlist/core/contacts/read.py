@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from everlist.db import Queries, Row
 
 _LIST_IDS: LiteralString = (
-    "array(select m.list_id from list_membership m where m.account_id = c.account_id"
+    "array(select m.list_id from list_membership m where m.account_id = $1"
     " and m.contact_id = c.contact_id order by m.list_id)"
 )
 _TAG_IDS: LiteralString = (
-    "array(select t.tag_id from tagging t where t.account_id = c.account_id"
+    "array(select t.tag_id from tagging t where t.account_id = $1"
     " and t.contact_id = c.contact_id order by t.tag_id)"
 )
 _INCLUDED: tuple[tuple[str, LiteralString], ...] = (
@@ -62,7 +62,7 @@ _DECODERS = tuple(
 
 @cache
 def columns(include: frozenset[str]) -> LiteralString:
-    """Return the select list of `contact c` for contact_of, with the sub-resources in `include`."""
+    """Return the select list of `contact c` for contact_of, with the sub-resources in `include`; $1 is the account."""
     sql = names(CORE, "c.")
     for name, expression in _INCLUDED:
         sql += ", " + (expression if name in include else "null")

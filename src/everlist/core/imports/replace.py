@@ -270,9 +270,9 @@ async def _leavers(job: Job, list_id: UUID) -> list[UUID]:
     if nameless:
         return []
     # import_row has few statistics yet, so the planner may choose to loop over all rows for each member: hours.
-    await tx.execute("set local enable_nestloop = off")
+    await tx.set_on_every_node("enable_nestloop = off")
     packed: bytes = await tx.value(_LEAVERS, activity.account_id, activity.activity_id, list_id)
-    await tx.execute("set local enable_nestloop = on")
+    await tx.set_on_every_node("enable_nestloop = on")
     return [UUID(bytes=packed[at : at + 16]) for at in range(0, len(packed), 16)]
 
 

@@ -160,7 +160,7 @@ async def erase_subjects(
     live = [contact_id for contact_id, row in found.items() if row["deleted_at"] is None]
     await _delete(tx, account_id, live, act)
     await tx.execute("set local statement_timeout = 0")  # an account may have kept very much
-    await tx.execute("select set_config('everlist.erasure', $1, true)", str(subjects[0].erasure_id))
+    await tx.set_on_every_node("everlist.erasure = 'yes'")
     # A running export may already have read the person: this makes it start again. Do it before the places are
     # emptied, so that the file of an export which ends meanwhile is found there.
     await tx.execute(
@@ -170,9 +170,10 @@ async def erase_subjects(
         account_id,
     )
     for place in PLACES:
-        tally.add_rows(
-            place.table, place.what, await _emptied(tx, account_id, place, subjects), kept=place.kept
-        )
+        rows = await _emptied(tx, account_id, place, subjects)
+        if place.table == "export_part":
+            await _mark_without_file(tx, account_id, rows)
+        tally.add_rows(place.table, place.what, rows, kept=place.kept)
     # The mail rows are deleted by now. A postman that held one (outbox.hold) has written its file before.
     unlinked = await asyncio.to_thread(_unlink_mail, installation.mail_folder, subjects)
     for erasure_id, number in unlinked.items():
@@ -262,6 +263,18 @@ async def _emptied(
         return await tx.rows(place.sql, account_id, *map(list, zip(*addressed, strict=True)))
     contact_ids = [subject.contact_id for subject in subjects if subject.contact_id is not None]
     return await tx.rows(place.sql, account_id, contact_ids) if contact_ids else []
+
+
+async def _mark_without_file(tx: Transaction, account_id: UUID, rows: Sequence[Row]) -> None:
+    """Mark the exports whose files are gone."""
+    activity_ids = {activity_id for row in rows for activity_id in row["activity_ids"] or ()}
+    if activity_ids:
+        await tx.execute(
+            "update activity set position = position || '{\"removed\": true}'"
+            " where account_id = $1 and activity_id = any($2::uuid[])",
+            account_id,
+            activity_ids,
+        )
 
 
 async def _remember(

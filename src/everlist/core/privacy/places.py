@@ -22,7 +22,7 @@ class Place(msgspec.Struct, frozen=True):
 
     `contact`: $2 are contact ids, and subject_id is a contact id. `address`: $2 are erasure ids, $3 to $5 the
     addresses as shown, their keys and SMS numbers, and subject_id is an erasure id. `account`: as `contact`, but
-    subject_id is null, because what is deleted holds data about several persons."""
+    subject_id is null, because what is deleted holds data about several persons. Places of `export_part` return activity_ids too."""
     kept: bool = False
     """True if the rows stay, without what identifies the person."""
 
@@ -64,6 +64,20 @@ PLACES: tuple[Place, ...] = (
         " returning contact_id) select contact_id as subject_id, count(*) as number from gone group by contact_id",
     ),
     Place(
+        table="mail_due",
+        what="the turns of mails to other contacts: counted with these mails",
+        sql=_KEYS
+        + """
+        gone as (
+            delete from mail_due d where d.account_id = $1 and d.mail_id in (
+                select m.mail_id from mail m join subject s on s.key = m.address where m.account_id = $1)
+            returning d.mail_id
+        )
+        select null::uuid as subject_id, 0 as number from gone
+        """,
+        by="address",
+    ),
+    Place(
         table="mail",
         what="mails to other contacts, which had the address before",
         sql=_KEYS
@@ -71,8 +85,6 @@ PLACES: tuple[Place, ...] = (
         held as materialized (
             select distinct m.mail_id, s.erasure_id from mail m join subject s on s.key = m.address
             where m.account_id = $1
-        ), due as (
-            delete from mail_due d where d.account_id = $1 and d.mail_id in (select mail_id from held)
         ), gone as (
             delete from mail m where m.account_id = $1 and m.mail_id in (select mail_id from held)
         )
@@ -247,11 +259,10 @@ PLACES: tuple[Place, ...] = (
                 and a.completed_at >= (
                     select min(c.created_at) from contact c where c.account_id = $1 and c.contact_id = any($2::uuid[]))
             returning p.activity_id
-        ), marked as (
-            update activity a set position = a.position || '{"removed": true}'
-            where a.account_id = $1 and a.activity_id in (select activity_id from gone)
         )
-        select null::uuid as subject_id, count(distinct activity_id) as number from gone
+        select null::uuid as subject_id, count(distinct activity_id) as number,
+            array_agg(distinct activity_id) as activity_ids
+        from gone
         """,
         by="account",
     ),
@@ -270,11 +281,9 @@ PLACES: tuple[Place, ...] = (
             from part p join subject s on position(convert_to(s.key, 'UTF8') in p.data) > 0
         ), gone as (
             delete from export_part p where p.account_id = $1 and p.activity_id in (select activity_id from held)
-        ), marked as (
-            update activity a set position = a.position || '{"removed": true}'
-            where a.account_id = $1 and a.activity_id in (select activity_id from held)
         )
-        select erasure_id as subject_id, count(*) as number from held group by erasure_id
+        select erasure_id as subject_id, count(*) as number, array_agg(activity_id) as activity_ids
+        from held group by erasure_id
         """,
         by="address",
     ),

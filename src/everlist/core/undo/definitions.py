@@ -157,32 +157,36 @@ async def _used(tx: Transaction, sql: LiteralString, account_id: UUID, ids: list
 
 _KEEP: dict[str, LiteralString] = {
     "contact_list": """
-        insert into before_image (account_id, activity_id, created, changed, definitions, made_at)
-        select $1, $2, '{}', '[]', jsonb_build_object('contact_list', jsonb_agg(to_jsonb(d))), $3
+        select jsonb_build_object('contact_list', jsonb_agg(to_jsonb(d)))
         from (
             select list_id, name from contact_list
-            where account_id = $1 and list_id = any($4) and deleted_at is null
+            where account_id = $1 and list_id = any($2) and deleted_at is null
         ) d
         having count(*) > 0
     """,
     "tag": """
-        insert into before_image (account_id, activity_id, created, changed, definitions, made_at)
-        select $1, $2, '{}', '[]', jsonb_build_object('tag', jsonb_agg(to_jsonb(t) - 'account_id')), $3
-        from tag t where t.account_id = $1 and t.tag_id = any($4)
+        select jsonb_build_object('tag', jsonb_agg(to_jsonb(t) - 'account_id'))
+        from tag t where t.account_id = $1 and t.tag_id = any($2)
         having count(*) > 0
     """,
     "custom_field": """
-        insert into before_image (account_id, activity_id, created, changed, definitions, made_at)
-        select $1, $2, '{}', '[]', jsonb_build_object('custom_field', jsonb_agg(to_jsonb(f) - 'account_id')), $3
-        from custom_field f where f.account_id = $1 and f.custom_field_id = any($4)
+        select jsonb_build_object('custom_field', jsonb_agg(to_jsonb(f) - 'account_id'))
+        from custom_field f where f.account_id = $1 and f.custom_field_id = any($2)
         having count(*) > 0
     """,
 }
-"""Store definitions as a before-image: $1 account, $2 activity, $3 now, $4 ids."""
+"""Read definitions as a before-image keeps them: $1 account, $2 ids."""
 
 
 async def keep_definitions(job: Job, table: str, ids: tuple[UUID, ...]) -> None:
     """Store the lists, tags or fields that the activity is about to delete, so that they can be restored."""
-    await job.tx.execute(
-        _KEEP[table], job.activity.account_id, job.activity.activity_id, job.act.now, list(ids)
-    )
+    definitions = await job.tx.value(_KEEP[table], job.activity.account_id, list(ids))
+    if definitions is not None:
+        await job.tx.execute(
+            "insert into before_image (account_id, activity_id, created, changed, definitions, made_at)"
+            " values ($1, $2, '{}', '[]', $3, $4)",
+            job.activity.account_id,
+            job.activity.activity_id,
+            definitions,
+            job.act.now,
+        )

@@ -18,6 +18,7 @@ from everlist.core.undo.definitions import definitions_back
 from everlist.core.undo.images import count, refuse_forgotten
 from everlist.core.undo.statement import REPORTED, RESTORED, Parameters
 from everlist.errors import Conflict
+from everlist.schema import cluster
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -36,6 +37,9 @@ async def refuse_undo(tx: Transaction, account_id: UUID, activity_id: UUID, *, n
 
     `kinds.queue_undo` calls it once the kind allows an undo.
     """
+    # Undo still is one statement that writes several tables and reads them again, which Citus gets wrong.
+    if await cluster.is_distributed(tx):
+        raise Conflict("undo of an activity is not supported on a cluster yet")
     await tx.execute(
         "select from activity where account_id = $1 and activity_id = $2 for update", account_id, activity_id
     )
