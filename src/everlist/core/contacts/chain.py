@@ -1,4 +1,4 @@
-"""What follows from a change of many contacts, as one chained statement: for imports and undo.
+"""What follows from a change of many contacts, as one chained statement: for undo.
 
 A caller puts a CTE `changed` before it, each row a contact as it will be, and a final statement after it. All
 parts of the statement see the rows as they were before it.
