@@ -443,6 +443,16 @@ def wrong(name: str, texts: Iterable[str]) -> list[str]:
     return [f"{name} {problem}:\n{sql}" for problem, sql in found]
 
 
+@cache
+def _in_core(file_name: str) -> tuple[str, str] | None:
+    """Return the file of a module of core and the module's name; None for any other file."""
+    path = Path(file_name)
+    if SOURCE / "core" not in path.parents:
+        return None
+    file = path.relative_to(SOURCE)
+    return file.as_posix(), ".".join(part for part in file.with_suffix("").parts if part != "__init__")
+
+
 class Recorder:
     """Sees every text that this process sends to PostgreSQL, from the moment when it is made."""
 
@@ -464,12 +474,10 @@ class Recorder:
     def _note(self, sql: str) -> None:
         frame = sys._getframe(2)
         while frame is not None and frame.f_code.co_name != "set_on_every_node":
-            path = Path(frame.f_code.co_filename)
-            if SOURCE / "core" in path.parents:
-                file = path.relative_to(SOURCE)
-                module = ".".join(part for part in file.with_suffix("").parts if part != "__init__")
+            if core := _in_core(frame.f_code.co_filename):
+                file, module = core
                 self.sent[f"{module}.{frame.f_code.co_qualname.replace('.<locals>', '')}"].add(sql)
-                self.lines.add((file.as_posix(), frame.f_lineno))
+                self.lines.add((file, frame.f_lineno))
                 return
             frame = frame.f_back
 
