@@ -147,7 +147,7 @@ def test_two_roll_ups_at_once_take_different_differences(run: Run, database: Dat
 
 
 def test_counts_are_exact_at_any_time(run: Run, database: Database) -> None:
-    """Every write moves one from a to b, so that a + b is zero in every answer, whoever rolls up meanwhile."""
+    """Every write moves one from a to b, so that a + b is zero in every answer, also while differences are rolled up."""
     account_id, a, b = new_id(), new_id(), new_id()
     writes, writers = 25, 4
 

@@ -9,7 +9,7 @@ import everlist
 
 SOURCE = Path(everlist.__file__).parent
 SPEAK_V3 = ("v3", "rest", "ext", "client", "commands")
-"""Folders of V3, of what the JSON edges share, of our API beside it, and of those who call them."""
+"""Folders of V3, of what the JSON edges share, of our own API, and of its clients."""
 AT_THE_TOP = ("cli.py", "serve.py", "demo.py")
 """Programs that print V3's address."""
 WORDS = re.compile(

@@ -1,4 +1,4 @@
-"""The meter: current, peak, distinct and days of a month, whatever is rolled up and whatever runs beside it."""
+"""The meter: current, peak, distinct and days of a month, whatever is rolled up and whatever runs at the same time."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def _cause(usage: Usage) -> str:
 def chart(usage: Usage, *, blocks: bool) -> list[str]:
     """Return the lines of a chart: a column with the maximum of each day, and a mark below the peak.
 
-    If the days differ little, the axis starts above 0, at the number written beside it.
+    If the days differ little, the axis starts above 0, at the number at its lower end.
     """
     if not usage.days or not usage.peak:
         return ["(no active contacts)"]

@@ -78,7 +78,7 @@ class Call(Request):
 
     @property
     def visitor(self) -> str:
-        """The visitor for whom the caller acts, in the caller's own words; empty if the caller names none."""
+        """Return the visitor that the caller names in X-Visitor-Address; empty if it names none."""
         return self.header(b"x-visitor-address").strip()
 
     @property

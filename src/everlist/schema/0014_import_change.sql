@@ -44,6 +44,6 @@ create unlogged table import_change (
         end) stored,
     primary key (account_id, activity_id, row_number)
 );
--- No statistics of whose rows these are: there are none before the first ANALYZE, and the planner shall go on as it does
--- then, when autovacuum has come by in the middle of some import.
+-- Keep no statistics of account_id: if autovacuum analyzed the table in the middle of an import, the planner would take the
+-- other accounts for empty.
 alter table import_change alter column account_id set statistics 0;

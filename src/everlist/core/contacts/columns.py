@@ -32,8 +32,10 @@ EMAIL: _Columns = (
     ("confirmed_at", "timestamptz"),
 )
 SMS: _Columns = (("sms_number", "text"), ("sms_permission", "text"), ("sms_channel", "jsonb"))
-_PHONES_AND_ADDRESSES: _Columns = (("phone_numbers", "jsonb"), ("street_addresses", "jsonb"))
-SUBRESOURCES: _Columns = (("custom_fields", "jsonb"), *_PHONES_AND_ADDRESSES, ("notes", "jsonb"))
+SUBRESOURCES: _Columns = (
+    *(("custom_fields", "jsonb"), ("phone_numbers", "jsonb")),
+    *(("street_addresses", "jsonb"), ("notes", "jsonb")),
+)
 """What a contact has several of, each kind in one column."""
 
 CORE: _Columns = (*_TIMES, *_SOURCES, *PROPERTIES, *EMAIL)
@@ -56,8 +58,6 @@ UPDATED: _Columns = (
     *SUBRESOURCES,
 )
 """The columns that a change of a contact sets to what they become; `deleted_list_ids` is left out."""
-PLAIN: _Columns = (*PROPERTIES, *_PHONES_AND_ADDRESSES)
-"""The columns that a before-image keeps one by one."""
 
 
 def parameters(columns: _Columns, *, first: int) -> LiteralString:

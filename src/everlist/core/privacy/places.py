@@ -187,7 +187,7 @@ PLACES: tuple[Place, ...] = (
     ),
     Place(
         table="import_outcome",
-        what="rows of imports, which no longer say whom they were about",
+        what="rows of imports, which no longer name their contact",
         sql="""
         with held as materialized (
             select o.activity_id, o.first_row, imported.contact_id
